@@ -1,0 +1,96 @@
+package authz
+
+// A check looks at one thing and returns the reason to decline, or Approved to go on.
+type check struct {
+	name string
+	test func(*Request, *Card) Reason
+}
+
+// checks are in the order of the precedence of their reasons. The funds come after them, in the hold:
+// a decline for funds must not tell anything about a card that would be declined anyway.
+var checks = [...]check{
+	{"transaction is served", func(r *Request, _ *Card) Reason {
+		return unless(r.Transaction != TransactionUnsupported, TransactionUnknown)
+	}},
+	{"card is known", func(_ *Request, c *Card) Reason { return unless(c != nil, CardUnknown) }},
+	{"card is not removed", func(_ *Request, c *Card) Reason {
+		return unless(c.State != CardRemovedState, CardRemoved)
+	}},
+	{"card is not locked", func(_ *Request, c *Card) Reason { return c.Lock.Reason() }},
+	{"card is activated", func(_ *Request, c *Card) Reason {
+		return unless(c.State == CardActive, CardNotActivated)
+	}},
+	{"card has not expired", func(r *Request, c *Card) Reason {
+		return unless(MonthOf(r.ReceivedAt) <= c.Expiry, CardExpired)
+	}},
+	{"expiry agrees", func(r *Request, c *Card) Reason {
+		return unless(!r.ExpiryGiven || r.Expiry == c.Expiry, ExpiryMismatch)
+	}},
+	{"user and partner may transact", func(_ *Request, c *Card) Reason {
+		return unless(!c.HolderRestricted, HolderRestricted)
+	}},
+	{"balance allows debits", func(r *Request, c *Card) Reason {
+		return unless(!c.BalanceRestricted || !r.Transaction.Debit(), BalanceRestricted)
+	}},
+	{"currency is the balance's", func(r *Request, c *Card) Reason {
+		_, ok := r.Hold(c.Currency)
+		return unless(ok || r.Transaction == Inquiry || r.Transaction == Verification, CurrencyRefused)
+	}},
+	{"amount is above zero", func(r *Request, c *Card) Reason {
+		amount, _ := r.Hold(c.Currency)
+		return unless(amount > 0 || !r.Transaction.Debit(), AmountInvalid)
+	}},
+}
+
+func unless(ok bool, reason Reason) Reason {
+	if ok {
+		return Approved
+	}
+	return reason
+}
+
+// Check is the pure part of the decision: the first check that fails gives the reason, and passed is
+// how many came before it. A nil card is one that the records do not know.
+func Check(r *Request, c *Card) (reason Reason, passed int) {
+	for i := range checks {
+		if reason := checks[i].test(r, c); reason != Approved {
+			return reason, i
+		}
+	}
+	if r.Transaction == Verification {
+		return NoReasonToRefuse, len(checks)
+	}
+	return Approved, len(checks)
+}
+
+// Step is one line of an explanation.
+type Step struct {
+	Check string
+	Passed,
+	Skipped bool
+}
+
+// Steps lists the ordered checks of a decision from what the journal kept of it: how many passed and
+// the reason at the end. The last two are those of the hold, deposit first as the seed draws it.
+func Steps(reason Reason, passed int) []Step {
+	names := make([]string, 0, len(checks)+2)
+	for i := range checks {
+		names = append(names, checks[i].name)
+	}
+	names = append(names, "deposit covers it", "balance covers it")
+	if passed >= len(checks) {
+		switch reason {
+		case DepositShort:
+			passed = len(checks)
+		case FundsShort:
+			passed = len(checks) + 1
+		default:
+			passed = len(names)
+		}
+	}
+	steps := make([]Step, len(names))
+	for i, name := range names {
+		steps[i] = Step{Check: name, Passed: i < passed, Skipped: i > passed}
+	}
+	return steps
+}

@@ -1,0 +1,41 @@
+package authz
+
+import "errors"
+
+// Decision is how a request ended. It always exists: a decline is a value, not an error, and the cause
+// of a failure rides inside for the event and never for the wire.
+type Decision struct {
+	ID           ID // the journal row that holds it
+	Reason       Reason
+	ApprovalCode string // six characters when approved
+	Amount       int64  // held or posted, in minor units of the card's currency
+	Passed       int    // checks passed, for the explanation
+
+	// Available before the hold, as decided on. Known tells whether they were looked at.
+	UserBefore, DepositBefore int64
+	Known                     bool
+
+	Repeated bool  // a stored answer, given again
+	Cause    error // why it could not be decided, or what is odd about it
+}
+
+// Available is what the cardholder can still spend after the decision; an answer to an inquiry.
+func (d *Decision) Available() (int64, bool) {
+	if !d.Known {
+		return 0, false
+	}
+	if d.Reason == Approved {
+		return d.UserBefore - d.Amount, true
+	}
+	return d.UserBefore, true
+}
+
+// Errors at the edge of the stores. Nothing above sees an error of a driver.
+var (
+	// ErrNotFound says that there is no such row.
+	ErrNotFound = errors.New("not found")
+	// ErrUnavailable says that it surely did not happen.
+	ErrUnavailable = errors.New("store unavailable")
+	// ErrUnknown says that it may have happened: read back, never retry blindly.
+	ErrUnknown = errors.New("outcome unknown")
+)

@@ -1,0 +1,48 @@
+// Package authz decides: may this card spend this amount now?
+//
+// # The one idea
+//
+// The committed row of the journal is the commit point. A hold without a row is an orphan that is
+// given back; a row without an answer is found again by the peer's repeat or released by its
+// reversal; an answer only reports a row. Nothing is repaired by editing a fact: the journal grows.
+//
+// # What is authoritative
+//
+// The [Journal] (and the cards and balances that it reads inside its transaction) is the truth.
+// [Holds] is a cache that may lie, lag or vanish at any moment. A hold that it grants is confirmed by
+// the journal, which refuses what the truth does not allow; a decline that it causes is confirmed the
+// same way. After a refusal the cache learns the truth and the request is decided once more.
+//
+// # The path
+//
+// [Authorizer.Submit] gives a [Request] to the lane of its partner. A lane takes whatever has arrived
+// when its previous step returns, so one request alone is not delayed and many share a commit:
+//
+//	snapshot of the card -> Check (pure) -> Holds.Place -> Journal.Commit -> Decision
+//
+// A partner has one lane, so the messages of a card keep their order, and the next batch is checked
+// and held while the last one commits.
+//
+// # States of an authorization
+//
+//	AUTHORIZED --reversed in full--> REVERSED      a hold is open until released or captured
+//	AUTHORIZED --reversed in part--> AUTHORIZED    with a smaller hold
+//	CAPTURED   --reversed----------> REVERSED      posted at once (0200); undone by a contra group
+//	DECLINED, RECORDED                             no money moved
+//
+// # When we die
+//
+//	after                      left behind                  repaired by
+//	hold, before commit        a hold in the cache only     the cache is rebuilt from the journal
+//	commit, before response    an approved row              the repeat gets the same answer, a reversal releases
+//	commit outcome unknown     maybe a row                  answered 9107; read back; a row found is released
+//	                                                        by our own entry and its repeat is declined
+//	a reversal overtakes       a tombstone                  the original that comes late is declined
+//
+// # Limits
+//
+// A lane queues at most [Config].QueueMax requests and commits at most [Config].BatchMax at a time. A
+// request past its deadline is answered "issuer timed out" and never approved afterwards. The package
+// has no clock and does no I/O of its own: time arrives in the request, everything else behind [Cards],
+// [Holds] and [Journal].
+package authz

@@ -1,0 +1,104 @@
+package authz
+
+import (
+	"sort"
+	"strconv"
+	"sync"
+	"time"
+
+	"holdfast/authz/keystore"
+)
+
+const (
+	sequenceBits = 12
+	nodeBits     = 9
+	nodeMax      = 1<<nodeBits - 1
+)
+
+// ids makes operation ids: 42 bits of milliseconds, 9 of node, 12 of sequence. They grow even when the
+// clock does not.
+type ids struct {
+	mu   sync.Mutex
+	last int64 // milliseconds<<sequenceBits | sequence
+	node int64
+}
+
+func (g *ids) next(now time.Time) ID {
+	g.mu.Lock()
+	at := now.UnixMilli() << sequenceBits
+	if at <= g.last {
+		at = g.last + 1
+	}
+	g.last = at
+	g.mu.Unlock()
+	return ID(at>>sequenceBits<<(sequenceBits+nodeBits) | g.node<<sequenceBits | at&(1<<sequenceBits-1))
+}
+
+// Time is the moment in the id, to the millisecond.
+func (id ID) Time() time.Time {
+	return time.UnixMilli(int64(id) >> (sequenceBits + nodeBits)).UTC()
+}
+
+// dupKey hashes what makes a transaction itself. A message without local time is told apart by DE 7.
+func dupKey(keys *keystore.Store, r *Request) DupKey {
+	t := &r.Trace
+	when := t.Local
+	if when == "" {
+		when = t.Transmitted
+	}
+	var scratch [256]byte
+	b := scratch[:0]
+	class := r.Kind
+	for _, s := range [...]string{r.Peer, t.STAN, when, t.Acquirer, t.Terminal, t.RRN, t.ProcessingCode,
+		r.Amount.Currency.Numeric()} {
+		b = append(b, s...)
+		b = append(b, 0)
+	}
+	b = append(b, byte(class))
+	b = append(b, r.Tag[:]...)
+	b = strconv.AppendInt(b, r.Amount.Minor, 10)
+	return DupKey(keys.Keyed("dup", b))
+}
+
+const approvalAlphabet = "0123456789ABCDEFGHJKLMNPQRSTUVWX" // 32 characters; I and O are left out
+
+// approvalCode derives the six characters of DE 38 from the id: not guessable from the one before and
+// never all zeros, which some acquirers read as none.
+func approvalCode(keys *keystore.Store, id ID) string {
+	var b [8]byte
+	for i := range b {
+		b[i] = byte(id >> (8 * i))
+	}
+	h := keys.Keyed("approval", b[:])
+	var code [6]byte
+	zeros := true
+	for i := range code {
+		code[i] = approvalAlphabet[h[i]&31]
+		zeros = zeros && code[i] == '0'
+	}
+	if zeros {
+		code[0] = '1'
+	}
+	return string(code[:])
+}
+
+// routes finds the program of a card by the first eight digits of its number.
+type routes struct{ programs []Program } // by BINLow, not overlapping
+
+func newRoutes(programs []Program) *routes {
+	sorted := append([]Program(nil), programs...)
+	sort.Slice(sorted, func(i, j int) bool { return sorted[i].BINLow < sorted[j].BINLow })
+	return &routes{programs: sorted}
+}
+
+func (t *routes) find(bin string) (PartnerID, bool) {
+	n, err := strconv.ParseInt(bin, 10, 32)
+	if err != nil || len(bin) != 8 {
+		return 0, false
+	}
+	i := sort.Search(len(t.programs), func(i int) bool { return t.programs[i].BINHigh >= int32(n) })
+	if i == len(t.programs) || t.programs[i].BINLow > int32(n) {
+		return 0, false
+	}
+	return t.programs[i].Partner, true
+}

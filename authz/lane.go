@@ -1,0 +1,186 @@
+package authz
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// item is one request on its way through its lane.
+type item struct {
+	req    *Request
+	waiter Waiter
+	routed bool // a program has its BIN
+
+	followers []*item // repeats that came while it was being decided; guarded by lane.mu
+	answered  atomic.Bool
+	void      bool // our own entry: undo the row of req.ID
+	known     bool
+	card      Card
+	hold      Hold
+	entry     Entry
+}
+
+func (it *item) answer(d *Decision) bool {
+	if it.waiter == nil || !it.answered.CompareAndSwap(false, true) {
+		return false
+	}
+	it.waiter.Decided(d)
+	return true
+}
+
+// lane decides the requests of one partner. At most one goroutine collects and holds, and at most one
+// commits behind it; both end when there is nothing left.
+type lane struct {
+	a       *Authorizer
+	partner PartnerID
+
+	mu       sync.Mutex
+	queue    []*item
+	running  bool
+	deciding map[DupKey]*item // queued or in work
+	doubtful []*item          // voids that could not be committed yet
+}
+
+// push queues the item, or lets it follow one with the same key. False means refused.
+func (l *lane) push(it *item) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if leader, ok := l.deciding[it.req.Dup]; ok && !it.void {
+		leader.followers = append(leader.followers, it)
+		return len(leader.followers) <= followersMax || dropLast(leader)
+	}
+	limit := l.a.cfg.QueueMax
+	if it.void || it.req.Kind == Reversal || it.req.Kind == AuthorizationAdvice {
+		limit *= 2 // what undoes or has happened is shed last
+	}
+	if len(l.queue) >= limit {
+		return false
+	}
+	if !l.running && !l.a.start(l.run) {
+		return false
+	}
+	l.running = true
+	l.queue = append(l.queue, it)
+	if !it.void {
+		l.deciding[it.req.Dup] = it
+	}
+	return true
+}
+
+// followersMax bounds the repeats that wait for one decision.
+const followersMax = 64
+
+func dropLast(leader *item) bool {
+	leader.followers = leader.followers[:len(leader.followers)-1]
+	return false
+}
+
+// take removes the next batch from the queue; nil tells the runner to end.
+func (l *lane) take() []*item {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := min(len(l.queue), l.a.cfg.BatchMax)
+	if n == 0 {
+		l.running = false
+		return nil
+	}
+	batch := make([]*item, n)
+	copy(batch, l.queue)
+	rest := copy(l.queue, l.queue[n:])
+	clear(l.queue[rest:])
+	l.queue = l.queue[:rest]
+	return batch
+}
+
+// run overlaps the hold of a batch with the commit of the one before.
+func (l *lane) run() {
+	var committing sync.WaitGroup
+	defer committing.Wait()
+	for batch := l.take(); batch != nil; batch = l.take() {
+		batch = l.prepare(batch)
+		committing.Wait()
+		if len(batch) > 0 {
+			committing.Go(func() { l.commit(batch) })
+		}
+	}
+}
+
+// finish answers the item and all that follow it, and opens its key again.
+func (l *lane) finish(it *item, d *Decision) {
+	l.a.count(d)
+	l.mu.Lock()
+	followers := it.followers
+	it.followers = nil
+	if l.deciding[it.req.Dup] == it {
+		delete(l.deciding, it.req.Dup)
+	}
+	l.mu.Unlock()
+	it.answer(d)
+	if len(followers) == 0 {
+		return
+	}
+	again := *d
+	again.Repeated = true
+	for _, f := range followers {
+		l.a.stats.repeated.Add(1)
+		f.answer(&again)
+	}
+}
+
+func (a *Authorizer) count(d *Decision) {
+	a.stats.decided.Add(1)
+	switch {
+	case d.Repeated:
+		a.stats.repeated.Add(1)
+	case d.Reason.Undecided():
+		a.stats.undecided.Add(1)
+	case d.Reason.Approval():
+		a.stats.approved.Add(1)
+	case d.Reason >= FormatError:
+		a.stats.declined.Add(1)
+	}
+}
+
+// expire answers what is past its deadline. What is still queued stays there and is dropped by
+// prepare; what is being committed is undone by commit when it turns out approved.
+func (l *lane) expire(now time.Time) {
+	var late []*item
+	l.mu.Lock()
+	for _, it := range l.deciding {
+		if !it.req.Deadline.After(now) && !it.answered.Load() {
+			late = append(late, it)
+		}
+		for _, f := range it.followers {
+			if !f.req.Deadline.After(now) && !f.answered.Load() {
+				late = append(late, f)
+			}
+		}
+	}
+	retry := l.doubtful
+	l.doubtful = nil
+	l.mu.Unlock()
+	for _, it := range late {
+		if it.answer(&Decision{ID: it.req.ID, Reason: DecisionLate, Cause: errLate}) {
+			l.a.stats.late.Add(1)
+		}
+	}
+	for _, it := range retry {
+		l.void(it)
+	}
+}
+
+// void queues our own entry that undoes the row of the request, if there is one. Kept until it works.
+func (l *lane) void(it *item) {
+	if !l.push(it) {
+		l.mu.Lock()
+		l.doubtful = append(l.doubtful, it)
+		l.mu.Unlock()
+	}
+}
+
+func (l *lane) waiting() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.deciding)
+}

@@ -1,0 +1,97 @@
+package authz
+
+import "context"
+
+// Cards finds snapshots of cards in the records.
+type Cards interface {
+	// Find looks the tags up and calls found for each that exists, with its index. It reads the
+	// truth, not a cache. An error is ErrUnavailable: then nothing of the result counts.
+	Find(ctx context.Context, tags []Tag, found func(i int, c Card)) error
+}
+
+// Balance is the truth about one balance as of a version. Available may be negative after an entry
+// that may not be refused (an advice, a clearing).
+type Balance struct {
+	ID        BalanceID
+	Available int64
+	Version   int64 // grows with every change of the row
+}
+
+// HoldResult says what became of a hold in the cache.
+type HoldResult uint8
+
+// The results of placing a hold.
+const (
+	HoldPlaced  HoldResult = iota + 1
+	HoldUnknown            // a balance is not in the cache: teach it and place again
+	HoldDepositShort
+	HoldFundsShort
+)
+
+// Hold is one hold to place: the same amount on the user's balance and on the partner's deposit, both
+// or neither. Amount 0 only reads.
+type Hold struct {
+	Op      ID
+	Balance BalanceID
+	Deposit BalanceID // 0: the program has none
+	Amount  int64
+	Forced  bool // placed whatever the balances say
+	Result  HoldResult
+	UserWas int64 // available before
+	DepoWas int64
+}
+
+// Holds is the fast view of the balances. It may be wrong in any way: the journal confirms.
+type Holds interface {
+	// Place decides the holds of one partner's batch in order and marks each with its result. A
+	// hold that is placed stays pending until Settle. Placing the same Op again does not hold twice.
+	// It does not block on anything but the cache itself; an error means that none may be relied on.
+	Place(ctx context.Context, partner PartnerID, batch []*Hold) error
+	// Settle ends holds, whether the journal took them or not, and learns the truth about balances
+	// in the same step; an older version than the known one is ignored. Settling twice is harmless.
+	Settle(ctx context.Context, partner PartnerID, ended []*Hold, truth []Balance) error
+}
+
+// Outcome is what the journal made of an entry.
+type Outcome uint8
+
+// The outcomes of a committed batch.
+const (
+	Committed Outcome = iota + 1 // the row is there; Entry.Decision is what it says
+	Duplicate                    // an earlier row has the key; Entry.Decision is now its stored one
+	Stale                        // nothing written: the truth differs from what was decided on
+)
+
+// Entry is one decision on its way into the journal.
+type Entry struct {
+	Request  *Request
+	Card     *Card // nil: unknown
+	Decision Decision
+	Hold     int64 // minor units wanted of balance and deposit; also of a decline for want of funds
+	Void     bool  // undo the row of Request.ID: its answer never left. Without a row, occupy its key
+	Outcome  Outcome
+}
+
+// Truth is what the journal knows after a batch, for the caches to learn.
+type Truth struct {
+	Balances []Balance
+	Cards    []Card // of entries that were stale because of their card
+}
+
+// Journal is the arbiter and the only truth. One call is one transaction.
+type Journal interface {
+	// Commit writes the batch and sets the outcome of each entry:
+	//
+	//   - the first row of a key is Committed, a later one Duplicate;
+	//   - an entry that was decided on another version of its card is Stale; so is an approval that
+	//     the balances do not cover, and a decline for want of funds that they would have covered;
+	//   - an approval whose reversal came first is Committed as declined with ReversedBefore;
+	//   - a reversal finds its original by MatchOriginal, undoes it by Undo, and leaves a tombstone
+	//     when there is none; an advice replaces the hold of the request that it settles.
+	//
+	// All of a batch is durable when it returns nil. An error is ErrUnavailable (nothing written) or
+	// ErrUnknown (all or nothing, not known which).
+	Commit(ctx context.Context, batch []*Entry) (Truth, error)
+	// Balances reads the truth about balances; unknown ids are left out.
+	Balances(ctx context.Context, ids []BalanceID) ([]Balance, error)
+}

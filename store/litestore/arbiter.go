@@ -1,0 +1,210 @@
+package litestore
+
+import (
+	"slices"
+
+	"zombiezen.com/go/sqlite"
+
+	"holdfast/authz"
+)
+
+// arbiter decides the entries of one transaction on the truth. It reads every balance once, changes
+// it in the book, and writes the book back at the end.
+type arbiter struct {
+	c    *sqlite.Conn
+	book map[authz.BalanceID]*account
+
+	fresh []authz.Card // snapshots for entries that were stale because of their card
+}
+
+// account is a balance row while the transaction has it.
+type account struct {
+	ledger, held, version int64
+	forced, dirty         bool
+}
+
+func (b *account) available() int64 { return b.ledger - b.held }
+
+// decide goes through a batch in order, so that the first of two messages wins.
+func (a *arbiter) decide(batch []*authz.Entry) error {
+	for _, e := range batch {
+		var err error
+		switch {
+		case e.Void:
+			err = a.void(e)
+		case e.Request.Kind == authz.Reversal:
+			err = a.reverse(e)
+		case e.Request.Kind == authz.AuthorizationAdvice:
+			err = a.advise(e)
+		default:
+			err = a.authorize(e)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// authorize confirms a decision: the card is as it was decided on, the balances allow what was
+// approved and would not have allowed what was declined, no reversal came first, the key is new.
+func (a *arbiter) authorize(e *authz.Entry) error {
+	card, err := a.card(e)
+	if err != nil {
+		return err
+	}
+	if card.stale {
+		e.Outcome = authz.Stale
+		return nil
+	}
+	if card.tombstones > 0 && e.Decision.Reason.Approval() {
+		if err := a.reversedBefore(e); err != nil {
+			return err
+		}
+	}
+	if err := a.contradiction(e); err != nil {
+		return err
+	}
+	fits, err := a.fits(e)
+	if err != nil {
+		return err
+	}
+	short := e.Decision.Reason == authz.FundsShort || e.Decision.Reason == authz.DepositShort
+	if e.Decision.Reason == authz.Approved && !fits || short && fits {
+		return a.duplicateOrStale(e)
+	}
+	r := row{entry: e, state: authz.StateDeclined}
+	if e.Decision.Reason == authz.Approved && e.Hold > 0 {
+		r.placed, r.state = e.Hold, authz.StateAuthorized
+		if e.Request.Kind == authz.Financial {
+			r.state = authz.StateCaptured
+		}
+	} else if e.Decision.Reason.Approval() {
+		r.state = authz.StateRecorded
+	}
+	inserted, err := a.insert(&r)
+	if err != nil || !inserted {
+		return err
+	}
+	switch r.state {
+	case authz.StateAuthorized:
+		return a.hold(e.Card, r.placed, false)
+	case authz.StateCaptured:
+		return a.capture(e, r.placed)
+	}
+	return nil
+}
+
+// fits reports whether user and deposit cover the hold that is wanted.
+func (a *arbiter) fits(e *authz.Entry) (bool, error) {
+	if e.Hold == 0 || e.Card == nil {
+		return true, nil
+	}
+	for _, id := range []authz.BalanceID{e.Card.Deposit, e.Card.Balance} {
+		if id == 0 {
+			continue
+		}
+		b, err := a.account(id)
+		if err != nil {
+			return false, err
+		}
+		if b.available() < e.Hold {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// duplicateOrStale is for an entry that cannot be written as decided: when its key is taken, the
+// stored decision counts and nothing has to be decided again.
+func (a *arbiter) duplicateOrStale(e *authz.Entry) error {
+	found, err := a.stored(e)
+	if err != nil || found {
+		return err
+	}
+	e.Outcome = authz.Stale
+	return nil
+}
+
+// hold moves the held amount of the card's balance and of the deposit that covers it, both.
+func (a *arbiter) hold(c *authz.Card, amount int64, forced bool) error {
+	return a.move(c.Balance, c.Deposit, 0, amount, forced)
+}
+
+// move changes ledger and held of both balances in the book.
+func (a *arbiter) move(user, deposit authz.BalanceID, ledger, held int64, forced bool) error {
+	for _, id := range []authz.BalanceID{user, deposit} {
+		if id == 0 {
+			continue
+		}
+		b, err := a.account(id)
+		if err != nil {
+			return err
+		}
+		b.ledger += ledger
+		b.held += held
+		b.dirty = true
+		if b.available() >= 0 {
+			b.forced = false
+		} else if forced {
+			b.forced = true
+		}
+	}
+	return nil
+}
+
+func (a *arbiter) account(id authz.BalanceID) (*account, error) {
+	if b, ok := a.book[id]; ok {
+		return b, nil
+	}
+	b, err := readAccount(a.c, id)
+	if err != nil {
+		return nil, err
+	}
+	a.book[id] = b
+	return b, nil
+}
+
+// flush writes the book back, in the order of the ids.
+func (a *arbiter) flush() error {
+	ids := make([]authz.BalanceID, 0, len(a.book))
+	for id, b := range a.book {
+		if b.dirty {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		b := a.book[id]
+		b.version++
+		if err := writeAccount(a.c, id, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// truth is what the caches may learn from a committed batch: the balances of its cards, and the cards
+// that were not as decided on.
+func (a *arbiter) truth(batch []*authz.Entry) authz.Truth {
+	t := authz.Truth{Cards: a.fresh}
+	seen := make(map[authz.BalanceID]bool, len(batch)+1)
+	learn := func(id authz.BalanceID) {
+		b, ok := a.book[id]
+		if ok && !seen[id] {
+			seen[id] = true
+			t.Balances = append(t.Balances, authz.Balance{ID: id, Available: b.available(), Version: b.version})
+		}
+	}
+	for _, e := range batch {
+		if e.Card != nil {
+			learn(e.Card.Balance)
+			learn(e.Card.Deposit)
+		}
+	}
+	for _, c := range a.fresh {
+		learn(c.Balance)
+		learn(c.Deposit)
+	}
+	return t
+}

@@ -1,0 +1,259 @@
+package litestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"holdfast/authz"
+	"holdfast/authz/money"
+)
+
+// binder binds the parameters of a statement one after the other.
+type binder struct {
+	s *sqlite.Stmt
+	n int
+}
+
+func (b *binder) int(values ...int64) {
+	for _, v := range values {
+		b.n++
+		b.s.BindInt64(b.n, v)
+	}
+}
+
+func (b *binder) text(values ...string) {
+	for _, v := range values {
+		b.n++
+		b.s.BindText(b.n, v)
+	}
+}
+
+func (b *binder) blob(v []byte) {
+	b.n++
+	b.s.BindBytes(b.n, v)
+}
+
+func (b *binder) maybe(known bool, v int64) {
+	b.n++
+	if known {
+		b.s.BindInt64(b.n, v)
+	} else {
+		b.s.BindNull(b.n)
+	}
+}
+
+func numeric(c money.Currency) int64 {
+	n, _ := strconv.ParseInt(c.Numeric(), 10, 64) // none is 0
+	return n
+}
+
+func currency(n int64) money.Currency {
+	c, _ := money.ByNumeric(fmt.Sprintf("%03d", n)) // written by us from a known one
+	return c
+}
+
+func readAccount(c *sqlite.Conn, id authz.BalanceID) (*account, error) {
+	s, err := c.Prepare("SELECT ledger, held, version, forced FROM balances WHERE id = ?1")
+	if err != nil {
+		return nil, err
+	}
+	s.BindInt64(1, int64(id))
+	found, err := s.Step()
+	if err != nil {
+		return nil, err
+	}
+	a := &account{ledger: s.ColumnInt64(0), held: s.ColumnInt64(1), version: s.ColumnInt64(2),
+		forced: s.ColumnInt64(3) != 0}
+	if err := s.Reset(); err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, fmt.Errorf("balance %d: %w", id, authz.ErrNotFound)
+	}
+	return a, nil
+}
+
+func writeAccount(c *sqlite.Conn, id authz.BalanceID, a *account) error {
+	s, err := c.Prepare("UPDATE balances SET ledger = ?1, held = ?2, version = ?3, forced = ?4 WHERE id = ?5")
+	if err != nil {
+		return err
+	}
+	forced := int64(0)
+	if a.forced {
+		forced = 1
+	}
+	b := binder{s: s}
+	b.int(a.ledger, a.held, a.version, forced, int64(id))
+	return run(s)
+}
+
+type cardFacts struct {
+	stale      bool
+	tombstones int64
+}
+
+// card compares the card with what was decided on; when it has changed, the fresh one is kept to learn.
+func (a *arbiter) card(e *authz.Entry) (cardFacts, error) {
+	if e.Card == nil {
+		return cardFacts{}, nil
+	}
+	s, err := a.c.Prepare("SELECT version, tombstones FROM cards WHERE id = ?1")
+	if err != nil {
+		return cardFacts{}, err
+	}
+	s.BindInt64(1, int64(e.Card.ID))
+	if _, err := s.Step(); err != nil {
+		return cardFacts{}, err
+	}
+	facts := cardFacts{stale: s.ColumnInt64(0) != e.Card.Version, tombstones: s.ColumnInt64(1)}
+	if err := s.Reset(); err != nil || !facts.stale {
+		return facts, err
+	}
+	fresh, err := readCard(a.c, "c.id = ?1", func(b *binder) { b.int(int64(e.Card.ID)) })
+	if err == nil {
+		a.fresh = append(a.fresh, fresh)
+	}
+	return facts, err
+}
+
+const readCardSQL = `SELECT c.id, c.version, c.partner_id, c.program_id, c.user_id, c.balance_id,
+ coalesce(c.deposit_id, 0), b.currency, c.state, c.lock, c.expiry,
+ u.state <> 'ACTIVE' OR p.state <> 'ACTIVE', b.state <> 'ACTIVE'
+FROM cards c JOIN users u ON u.id = c.user_id JOIN partners p ON p.id = c.partner_id
+JOIN balances b ON b.id = c.balance_id WHERE `
+
+func readCard(c *sqlite.Conn, where string, bind func(*binder)) (authz.Card, error) {
+	s, err := c.Prepare(readCardSQL + where)
+	if err != nil {
+		return authz.Card{}, err
+	}
+	b := binder{s: s}
+	bind(&b)
+	found, err := s.Step()
+	if err != nil {
+		return authz.Card{}, err
+	}
+	if !found {
+		return authz.Card{}, errOr(s.Reset(), authz.ErrNotFound)
+	}
+	card := authz.Card{
+		ID: authz.CardID(s.ColumnInt64(0)), Version: s.ColumnInt64(1),
+		Partner: authz.PartnerID(s.ColumnInt64(2)), Program: authz.ProgramID(s.ColumnInt64(3)),
+		User: authz.UserID(s.ColumnInt64(4)), Balance: authz.BalanceID(s.ColumnInt64(5)),
+		Deposit: authz.BalanceID(s.ColumnInt64(6)), Currency: currency(s.ColumnInt64(7)),
+		State: authz.CardState(s.ColumnInt64(8)), Lock: authz.LockReason(s.ColumnInt64(9)),
+		Expiry: authz.Month(s.ColumnInt64(10)), HolderRestricted: s.ColumnInt64(11) != 0,
+		BalanceRestricted: s.ColumnInt64(12) != 0,
+	}
+	return card, s.Reset()
+}
+
+func errOr(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+// Find implements [authz.Cards].
+func (s *Store) Find(ctx context.Context, tags []authz.Tag, found func(int, authz.Card)) error {
+	err := s.view(ctx, func(c *sqlite.Conn) error {
+		for i := range tags {
+			card, err := readCard(c, "c.tag = ?1", func(b *binder) { b.blob(tags[i][:]) })
+			switch {
+			case err == nil:
+				found(i, card)
+			case !errors.Is(err, authz.ErrNotFound):
+				return err
+			}
+		}
+		return nil
+	})
+	return unavailable(err)
+}
+
+// Balances implements [authz.Journal].
+func (s *Store) Balances(ctx context.Context, ids []authz.BalanceID) ([]authz.Balance, error) {
+	var truth []authz.Balance
+	err := s.view(ctx, func(c *sqlite.Conn) error {
+		for _, id := range ids {
+			a, err := readAccount(c, id)
+			if err != nil {
+				return err
+			}
+			truth = append(truth, authz.Balance{ID: id, Available: a.available(), Version: a.version})
+		}
+		return nil
+	})
+	return truth, unavailable(err)
+}
+
+func unavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", authz.ErrUnavailable, err)
+}
+
+type tombstone struct {
+	id      int64
+	request authz.Request
+}
+
+// bury leaves a tombstone for an original that has not come yet.
+func (a *arbiter) bury(e *authz.Entry) error {
+	q := e.Request
+	if err := a.exec(`INSERT INTO tombstones (id, card_id, peer, original_kind, stan, transmitted, acquirer,
+ forwarder, own_stan, rrn, terminal, own_acquirer, local, received_at)
+VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)`, func(b *binder) {
+		b.int(int64(q.ID), int64(e.Card.ID))
+		b.text(q.Peer)
+		b.int(int64(q.Original.Kind))
+		b.text(q.Original.STAN, q.Original.Transmitted, q.Original.Acquirer, q.Original.Forwarder,
+			q.Trace.STAN, q.Trace.RRN, q.Trace.Terminal, q.Trace.Acquirer, q.Trace.Local)
+		b.int(q.ReceivedAt.UnixMicro())
+	}); err != nil {
+		return err
+	}
+	return a.exec("UPDATE cards SET tombstones = tombstones + 1 WHERE id = ?1", func(b *binder) {
+		b.int(int64(e.Card.ID))
+	})
+}
+
+// tombstones reads those of a card that no original has used yet, newest first.
+func (a *arbiter) tombstones(card authz.CardID) ([]tombstone, error) {
+	s, err := a.c.Prepare(`SELECT id, peer, original_kind, stan, transmitted, acquirer, forwarder, own_stan,
+ rrn, terminal, own_acquirer, local, received_at FROM tombstones
+WHERE card_id = ?1 AND used_by = 0 ORDER BY id DESC LIMIT ?2`)
+	if err != nil {
+		return nil, err
+	}
+	b := binder{s: s}
+	b.int(int64(card), rowsMax)
+	var found []tombstone
+	for {
+		more, err := s.Step()
+		if err != nil || !more {
+			return found, errOr(err, s.Reset())
+		}
+		found = append(found, tombstone{s.ColumnInt64(0), authz.Request{
+			ID: authz.ID(s.ColumnInt64(0)), Kind: authz.Reversal, Peer: s.ColumnText(1),
+			Original: authz.Original{Kind: authz.Kind(s.ColumnInt64(2)), STAN: s.ColumnText(3),
+				Transmitted: s.ColumnText(4), Acquirer: s.ColumnText(5), Forwarder: s.ColumnText(6)},
+			Trace: authz.Trace{STAN: s.ColumnText(7), RRN: s.ColumnText(8), Terminal: s.ColumnText(9),
+				Acquirer: s.ColumnText(10), Local: s.ColumnText(11)},
+			ReceivedAt: time.UnixMicro(s.ColumnInt64(12)),
+		}})
+	}
+}
+
+func (a *arbiter) useTombstone(id int64, by authz.ID) error {
+	return a.exec("UPDATE tombstones SET used_by = ?1 WHERE id = ?2", func(b *binder) {
+		b.int(int64(by), id)
+	})
+}

@@ -1,0 +1,173 @@
+// Package litestore keeps the journal and the records of the embedded mode in one SQLite file: WAL,
+// synchronous=FULL, one writer that commits in groups, readers beside it.
+//
+// # The one idea
+//
+// SQLite has one writer, so the writer is a goroutine with a queue: whatever has been asked for while
+// a transaction ran shares the next one. Inside a transaction the arbiter reads each balance that the
+// group touches once, decides in memory, and writes each back once.
+package litestore
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"holdfast/authz"
+	"holdfast/store/records"
+)
+
+//go:embed schema.sql
+var schema string
+
+// SchemaVersion is the schema that this build reads and writes, kept in the file's user_version.
+const SchemaVersion = 1
+
+const (
+	applicationID = 0x484f4c44 // "HOLD": file(1) and we know our own files by it
+	readers       = 2
+	queueMax      = 1024
+	busyMillis    = 5000 // for another process on the same file, such as holdfast verify
+)
+
+// Store is an open file. It is safe for concurrent use.
+type Store struct {
+	path    string
+	readers chan *sqlite.Conn
+	jobs    chan *job
+	quit    chan struct{}
+	ended   chan struct{} // the writer is gone
+	closing sync.Once
+	wg      sync.WaitGroup
+	checks  checkpoints
+}
+
+var (
+	_ authz.Journal = (*Store)(nil)
+	_ authz.Cards   = (*Store)(nil)
+	_ records.Store = (*Store)(nil)
+)
+
+// Open opens the file, creating it with its schema when it does not exist. A file of another program
+// or of a schema that this build does not know is refused and left untouched.
+func Open(path string) (*Store, error) {
+	writer, err := connect(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate(writer); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", filepath.Base(path), err), writer.Close())
+	}
+	s := &Store{path: path, jobs: make(chan *job, queueMax), quit: make(chan struct{}),
+		ended: make(chan struct{}), readers: make(chan *sqlite.Conn, readers)}
+	for range readers {
+		c, err := connect(path)
+		if err != nil {
+			return nil, errors.Join(err, s.closeReaders(), writer.Close())
+		}
+		s.readers <- c
+	}
+	s.checks.due = make(chan struct{}, 1)
+	s.wg.Go(func() { s.write(writer) })
+	s.wg.Go(s.checkpoint)
+	return s, nil
+}
+
+// connect opens a connection with our settings. Pages of 2 KiB halve what a scattered update of small
+// rows writes to the log; the log is copied back by our own checkpoints, not inside a commit.
+func connect(path string) (*sqlite.Conn, error) {
+	if f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return nil, fmt.Errorf("open the data file: %w", err)
+	} else if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("open the data file: %w", err)
+	}
+	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
+	if err != nil {
+		return nil, fmt.Errorf("open the data file: %w", err)
+	}
+	for _, pragma := range []string{
+		fmt.Sprintf("PRAGMA busy_timeout = %d", busyMillis),
+		"PRAGMA page_size = 2048",
+		"PRAGMA journal_mode = WAL",
+		"PRAGMA synchronous = FULL",
+		"PRAGMA wal_autocheckpoint = 0",
+		"PRAGMA cache_size = -8192",
+		"PRAGMA foreign_keys = ON",
+		"PRAGMA temp_store = MEMORY",
+	} {
+		if err := sqlitex.ExecuteTransient(c, pragma, nil); err != nil {
+			return nil, errors.Join(fmt.Errorf("prepare the data file: %w", err), c.Close())
+		}
+	}
+	return c, nil
+}
+
+var errForeignFile = errors.New("it is not a holdfast data file")
+
+func migrate(c *sqlite.Conn) error {
+	var version, application, tables int64
+	for pragma, v := range map[string]*int64{"PRAGMA user_version": &version,
+		"PRAGMA application_id": &application, "SELECT count(*) FROM sqlite_schema": &tables} {
+		if err := sqlitex.ExecuteTransient(c, pragma, &sqlitex.ExecOptions{
+			ResultFunc: func(s *sqlite.Stmt) error { *v = s.ColumnInt64(0); return nil },
+		}); err != nil {
+			return err
+		}
+	}
+	switch {
+	case application == applicationID && version == SchemaVersion:
+		return nil
+	case application == applicationID:
+		return fmt.Errorf("its schema is version %d, this build knows %d", version, SchemaVersion)
+	case tables != 0:
+		return errForeignFile
+	}
+	return sqlitex.ExecuteScript(c, fmt.Sprintf("%s;\nPRAGMA application_id = %d; PRAGMA user_version = %d;",
+		schema, applicationID, SchemaVersion), nil)
+}
+
+// Close finishes what is queued and closes the file. It is harmless to call twice.
+func (s *Store) Close() error {
+	var err error
+	s.closing.Do(func() {
+		close(s.quit)
+		s.wg.Wait()
+		err = s.closeReaders()
+	})
+	return err
+}
+
+func (s *Store) closeReaders() error {
+	var errs []error
+	for range len(s.readers) {
+		errs = append(errs, (<-s.readers).Close())
+	}
+	return errors.Join(errs...)
+}
+
+// View implements [records.Store] on one of the readers.
+func (s *Store) View(ctx context.Context, f func(records.Querier) error) error {
+	return s.view(ctx, func(c *sqlite.Conn) (err error) {
+		defer sqlitex.Save(c)(&err)
+		return f(querier{c})
+	})
+}
+
+func (s *Store) view(ctx context.Context, f func(*sqlite.Conn) error) error {
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", authz.ErrUnavailable, ctx.Err())
+	case <-s.quit:
+		return authz.ErrUnavailable
+	case c := <-s.readers:
+		defer func() { s.readers <- c }()
+		return f(c)
+	}
+}

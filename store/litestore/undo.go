@@ -1,0 +1,193 @@
+package litestore
+
+import (
+	"fmt"
+
+	"holdfast/authz"
+)
+
+// reverse finds the original and gives back what the reversal undoes; without an original it leaves a
+// tombstone. A reversal is accepted whatever it finds.
+func (a *arbiter) reverse(e *authz.Entry) error {
+	if found, err := a.stored(e); err != nil || found {
+		return err
+	}
+	original, ambiguous, err := a.original(e)
+	if err != nil {
+		return err
+	}
+	r := row{entry: e, state: authz.StateRecorded}
+	switch {
+	case original != nil:
+		undone := authz.Undo(&original.Record, e.Request)
+		r.original, r.given = original.ID, undone.Give
+		if err := a.give(e, original, undone, e.Decision.ID); err != nil {
+			return err
+		}
+	case e.Card != nil && !ambiguous:
+		if err := a.bury(e); err != nil {
+			return err
+		}
+	}
+	_, err = a.insert(&r)
+	return err
+}
+
+// original reads the rows of the card that a reversal or an advice may be about and matches them:
+// first those with the STAN it names, then the rest of the window.
+func (a *arbiter) original(e *authz.Entry) (*stored, bool, error) {
+	if e.Card == nil {
+		return nil, false, nil
+	}
+	stan := e.Request.Original.STAN
+	if stan == "" {
+		stan = e.Request.Trace.STAN
+	}
+	for _, read := range []func() ([]stored, error){
+		func() ([]stored, error) { return a.rowsBySTAN(e.Card.ID, stan) },
+		func() ([]stored, error) { return a.rowsByRRN(e.Card.ID, e.Request) },
+	} {
+		rows, err := read()
+		if err != nil {
+			return nil, false, err
+		}
+		records := make([]authz.Record, len(rows))
+		for i := range rows {
+			records[i] = rows[i].Record
+		}
+		if i, ambiguous := authz.MatchOriginal(e.Request, records); i >= 0 || ambiguous {
+			if i < 0 {
+				return nil, true, nil
+			}
+			return &rows[i], false, nil
+		}
+	}
+	return nil, false, nil
+}
+
+// give takes the undone part back out of the original's hold, or posts it back when it was captured.
+func (a *arbiter) give(e *authz.Entry, original *stored, undone authz.Undone, by authz.ID) error {
+	if undone.Give == 0 && undone.State == original.State {
+		return nil
+	}
+	if err := a.shrink(original.ID, undone); err != nil {
+		return err
+	}
+	if original.State == authz.StateCaptured {
+		if err := a.move(original.balance, original.deposit, undone.Give, 0, false); err != nil {
+			return err
+		}
+		return a.post(e, original.posting(e.Card), -undone.Give, "REVERSAL", by)
+	}
+	return a.move(original.balance, original.deposit, 0, -undone.Give, false)
+}
+
+// advise records an advice. When it settles a request of ours, the request's hold is replaced by what
+// the advice says: one hold, never two.
+func (a *arbiter) advise(e *authz.Entry) error {
+	if found, err := a.stored(e); err != nil || found {
+		return err
+	}
+	r := row{entry: e, state: authz.StateRecorded}
+	if e.Card == nil || e.Hold == 0 {
+		_, err := a.insert(&r)
+		return err
+	}
+	if card, err := a.card(e); err != nil {
+		return err
+	} else if card.tombstones > 0 {
+		if err := a.reversedBefore(e); err != nil {
+			return err
+		}
+	}
+	if e.Decision.Reason == authz.AdviceAccepted {
+		original, _, err := a.original(e)
+		if err != nil {
+			return err
+		}
+		if original != nil {
+			r.original = original.ID
+			undone := authz.Undone{Give: original.Held, State: authz.StateReversed}
+			if original.State == authz.StateAuthorized {
+				r.given = undone.Give
+				if err := a.give(e, original, undone, e.Decision.ID); err != nil {
+					return err
+				}
+			}
+		}
+		r.placed, r.state = e.Hold, authz.StateAuthorized
+		if err := a.hold(e.Card, e.Hold, true); err != nil {
+			return err
+		}
+	}
+	_, err := a.insert(&r)
+	return err
+}
+
+// reversedBefore turns an approval into a decline when a tombstone of the card is about it.
+func (a *arbiter) reversedBefore(e *authz.Entry) error {
+	graves, err := a.tombstones(e.Card.ID)
+	if err != nil {
+		return err
+	}
+	here := []authz.Record{{ID: -1, Kind: e.Request.Kind, Peer: e.Request.Peer, Trace: e.Request.Trace,
+		ReceivedAt: e.Request.ReceivedAt}}
+	for _, g := range graves {
+		if i, _ := authz.MatchOriginal(&g.request, here); i != 0 {
+			continue
+		}
+		e.Decision.Reason, e.Decision.ApprovalCode, e.Decision.Amount = authz.ReversedBefore, "", 0
+		if e.Request.Kind == authz.AuthorizationAdvice {
+			e.Decision.Reason = authz.AdviceRecorded
+		}
+		return a.useTombstone(g.id, e.Request.ID)
+	}
+	return nil
+}
+
+// contradiction declines a repeat that says other than what it repeats.
+func (a *arbiter) contradiction(e *authz.Entry) error {
+	if !e.Request.Repeat || e.Card == nil {
+		return nil
+	}
+	rows, err := a.rowsBySTAN(e.Card.ID, e.Request.Trace.STAN)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		if authz.Contradicts(e.Request, &rows[i].Record) {
+			e.Decision.Reason, e.Decision.ApprovalCode, e.Decision.Amount = authz.RepeatMismatch, "", 0
+			return nil
+		}
+	}
+	return nil
+}
+
+// void undoes the row of a request whose answer never left, and has its repeats declined. Where there
+// is no row, it takes the key, so that a commit that is still on its way finds it taken.
+func (a *arbiter) void(e *authz.Entry) error {
+	e.Outcome = authz.Committed
+	original, err := a.rowByKey(e)
+	if err != nil {
+		return err
+	}
+	if original == nil {
+		e.Decision.Reason = authz.DecisionLate
+		_, err := a.insert(&row{entry: e, state: authz.StateDeclined})
+		return err
+	}
+	if original.ID != e.Request.ID {
+		return nil // a repeat of it was decided and answered: that one stands
+	}
+	if original.Kind == authz.Reversal || original.answered == authz.DecisionLate {
+		return nil // a reversal is never undone, and a row is undone once
+	}
+	undone := authz.Undo(&original.Record, &authz.Request{})
+	if err := a.give(e, original, undone, -original.ID); err != nil {
+		return err
+	}
+	if err := a.answerLate(original.ID, undone.Give); err != nil {
+		return fmt.Errorf("mark a late row: %w", err)
+	}
+	return nil
+}
