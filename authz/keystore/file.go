@@ -1,0 +1,199 @@
+package keystore
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// fileVersion is the form of the file that this program reads and writes.
+const fileVersion = 1
+
+// fileBytesMax bounds what is read: the file of a thousand keys is smaller.
+const fileBytesMax = 1 << 20
+
+// What a key may be used for. A file has one active key for each.
+const (
+	usagePAN       = "pan-aead" // AES-256-GCM over card numbers
+	usageTag       = "pan-tag"  // HMAC-SHA-256, look-up of a card by its number
+	usageApproval  = "approval" // HMAC-SHA-256, approval codes
+	usageDuplicate = "dup"      // HMAC-SHA-256, duplicate keys and other hashes
+)
+
+var usages = []string{usagePAN, usageTag, usageApproval, usageDuplicate}
+
+// States of a key, after NIST SP 800-57: an active key is used for new work, an
+// older one only opens what it made.
+const (
+	stateActive  = "active"
+	stateRetired = "decrypt-only"
+)
+
+// file is the key file as JSON.
+type file struct {
+	Version int      `json:"version"`
+	Sealing *sealing `json:"sealing,omitempty"` // absent: the keys are in clear
+	Keys    []record `json:"keys"`
+	MAC     []byte   `json:"mac"` // over all of the above
+}
+
+// record is one key. In a sealed file its usage, state and id are bound to it.
+type record struct {
+	ID       uint32 `json:"id"` // unique in the file, never used again
+	Usage    string `json:"usage"`
+	State    string `json:"state"`
+	Created  string `json:"created"`  // RFC 3339, UTC
+	Material []byte `json:"material"` // the key; sealed, if the file is
+
+	key []byte // the key in clear, in memory only
+}
+
+// Open reads the key file at path. A sealed file needs its passphrase, and a
+// file that is not sealed refuses one: whoever gives a passphrase believes that
+// the keys are protected by it.
+func Open(path string, passphrase []byte) (*Store, error) {
+	f, err := read(path)
+	if err != nil {
+		return nil, fmt.Errorf("open key file: %w", err)
+	}
+	if err := f.unlock(passphrase); err != nil {
+		return nil, fmt.Errorf("open key file: %w", err)
+	}
+	return newStore(f.Keys)
+}
+
+// Create makes a key file with new keys at path, sealed if there is a
+// passphrase, and opens it. It never replaces a file: the error is then
+// fs.ErrExist, and the old keys are untouched.
+func Create(path string, passphrase []byte) (*Store, error) {
+	f := file{Version: fileVersion}
+	created := time.Now().UTC().Format(time.RFC3339)
+	for i, usage := range usages {
+		key := make([]byte, keySize)
+		_, _ = rand.Read(key) // never fails: it ends the program instead
+		f.Keys = append(f.Keys, record{
+			ID: uint32(i + 1), Usage: usage, State: stateActive, Created: created, key: key,
+		})
+	}
+	if err := f.lock(passphrase); err != nil {
+		return nil, fmt.Errorf("create key file: %w", err)
+	}
+	content, err := json.MarshalIndent(f, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("create key file: %w", err)
+	}
+	if err := writeNew(path, append(content, '\n')); err != nil {
+		return nil, fmt.Errorf("create key file: %w", err)
+	}
+	return newStore(f.Keys)
+}
+
+// OpenOrCreate opens the key file at path, or makes it if there is none. Of two
+// programs that start at once, one makes it and both use it.
+func OpenOrCreate(path string, passphrase []byte) (*Store, error) {
+	s, err := Open(path, passphrase)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return s, err
+	}
+	s, err = Create(path, passphrase)
+	if errors.Is(err, fs.ErrExist) {
+		return Open(path, passphrase)
+	}
+	return s, err
+}
+
+// read loads and checks the form of a file, not yet its keys.
+func read(path string) (*file, error) {
+	handle, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = handle.Close() }() // only read from
+	info, err := handle.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Mode().Perm()&0o077 != 0 {
+		return nil, ErrPermissions
+	}
+	content, err := io.ReadAll(io.LimitReader(handle, fileBytesMax+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > fileBytesMax {
+		return nil, ErrFormat
+	}
+	var f file
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&f); err != nil {
+		return nil, ErrFormat // the decoder's own error could quote the content
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) || f.Version != fileVersion {
+		return nil, ErrFormat
+	}
+	return &f, f.checkRecords()
+}
+
+// checkRecords demands known usages and states, distinct ids, and exactly one
+// active key for each usage.
+func (f *file) checkRecords() error {
+	ids, active := map[uint32]bool{}, map[string]int{}
+	for _, rec := range f.Keys {
+		if rec.ID == 0 || ids[rec.ID] || rec.State != stateActive && rec.State != stateRetired {
+			return ErrFormat
+		}
+		ids[rec.ID] = true
+		if !slices.Contains(usages, rec.Usage) {
+			return ErrFormat
+		}
+		if rec.State == stateActive {
+			active[rec.Usage]++
+		}
+	}
+	for _, usage := range usages {
+		if active[usage] != 1 {
+			return ErrFormat
+		}
+	}
+	return nil
+}
+
+// writeNew puts content at path so that, whatever dies when, there is either
+// the whole file or none. A name is linked rather than renamed, because renaming
+// would replace the keys that another program made a moment ago. A crash can
+// leave a temporary file behind: its keys were never used.
+func writeNew(path string, content []byte) error {
+	dir := filepath.Dir(path)
+	temp, err := os.CreateTemp(dir, ".keys-*.tmp") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temp.Name()) }() // after linking, the other name stays
+	_, err = temp.Write(content)
+	err = errors.Join(err, temp.Sync(), temp.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Link(temp.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes a new name in a folder survive a loss of power.
+func syncDir(dir string) error {
+	handle, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(handle.Sync(), handle.Close())
+}
