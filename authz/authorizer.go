@@ -99,7 +99,6 @@ func (a *Authorizer) Submit(r *Request, w Waiter) {
 
 var (
 	errQueueFull = errors.New("the lane's queue is full")
-	errClosed    = errors.New("shutting down")
 	errLate      = errors.New("deadline passed")
 )
 

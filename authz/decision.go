@@ -1,15 +1,20 @@
 package authz
 
-import "errors"
+import (
+	"errors"
+
+	"holdfast/authz/money"
+)
 
 // Decision is how a request ended. It always exists: a decline is a value, not an error, and the cause
 // of a failure rides inside for the event and never for the wire.
 type Decision struct {
 	ID           ID // the journal row that holds it
 	Reason       Reason
-	ApprovalCode string // six characters when approved
-	Amount       int64  // held or posted, in minor units of the card's currency
-	Passed       int    // checks passed, for the explanation
+	ApprovalCode string         // six characters when approved
+	Amount       int64          // held or posted, in minor units of Currency
+	Currency     money.Currency // the card's; none when the card is unknown
+	Passed       int            // checks passed, for the explanation
 
 	// Available before the hold, as decided on. Known tells whether they were looked at.
 	UserBefore, DepositBefore int64

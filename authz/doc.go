@@ -20,8 +20,7 @@
 //
 //	snapshot of the card -> Check (pure) -> Holds.Place -> Journal.Commit -> Decision
 //
-// A partner has one lane, so the messages of a card keep their order, and the next batch is checked
-// and held while the last one commits.
+// A partner has one lane, so the messages of a card keep their order.
 //
 // # States of an authorization
 //

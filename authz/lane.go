@@ -29,8 +29,7 @@ func (it *item) answer(d *Decision) bool {
 	return true
 }
 
-// lane decides the requests of one partner. At most one goroutine collects and holds, and at most one
-// commits behind it; both end when there is nothing left.
+// lane decides the requests of one partner, on at most one goroutine, which ends when there is nothing left.
 type lane struct {
 	a       *Authorizer
 	partner PartnerID
@@ -93,15 +92,12 @@ func (l *lane) take() []*item {
 	return batch
 }
 
-// run overlaps the hold of a batch with the commit of the one before.
+// run decides batch after batch until nothing is queued. What arrives while a batch commits is the next
+// one: under load they grow by themselves, and a request that is alone waits for nobody.
 func (l *lane) run() {
-	var committing sync.WaitGroup
-	defer committing.Wait()
 	for batch := l.take(); batch != nil; batch = l.take() {
-		batch = l.prepare(batch)
-		committing.Wait()
-		if len(batch) > 0 {
-			committing.Go(func() { l.commit(batch) })
+		if batch = l.prepare(batch); len(batch) > 0 {
+			l.commit(batch)
 		}
 	}
 }

@@ -84,6 +84,7 @@ func (l *lane) check(it *item) bool {
 	it.hold = Hold{}
 	if it.known {
 		e.Card = &it.card
+		e.Decision.Currency = it.card.Currency
 	}
 	switch {
 	case it.void:
@@ -271,6 +272,8 @@ func (l *lane) answer(batch []*item, last bool) (stale []*item) {
 	for _, it := range batch {
 		d := &it.entry.Decision
 		switch {
+		case it.void:
+			continue
 		case it.entry.Outcome == Stale && !last && !it.answered.Load():
 			stale = append(stale, it)
 			continue
@@ -281,9 +284,6 @@ func (l *lane) answer(batch []*item, last bool) (stale []*item) {
 		case it.answered.Load() && d.Reason.Approval() && it.entry.Outcome == Committed:
 			// The deadline passed while it committed: the approval was never sent, so it is undone.
 			l.undo(it)
-		}
-		if it.void {
-			continue
 		}
 		l.finish(it, d)
 	}

@@ -9,7 +9,8 @@ package authz
 type Reason uint8
 
 const (
-	Approved         Reason = iota // the hold is placed, or the amount posted
+	Undefined        Reason = iota // no decision: never an approval, whatever forgot to set it
+	Approved                       // the hold is placed, or the amount posted
 	NoReasonToRefuse               // a verification without an amount: the card is good
 	AdviceAccepted                 // an advice is recorded and binds us
 	AdviceRecorded                 // an advice is recorded; nothing of ours changed
@@ -52,7 +53,7 @@ const (
 const ReasonCount = int(reasonSentinel)
 
 var reasonNames = [...]string{
-	"APPROVED", "NO_REASON_TO_REFUSE", "ADVICE_ACCEPTED", "ADVICE_RECORDED", "REVERSAL_ACCEPTED",
+	"UNDEFINED", "APPROVED", "NO_REASON_TO_REFUSE", "ADVICE_ACCEPTED", "ADVICE_RECORDED", "REVERSAL_ACCEPTED",
 	"NETWORK_ACCEPTED",
 	"FORMAT_ERROR", "PEER_SIGNED_OFF", "BIN_UNKNOWN", "TRANSACTION_UNKNOWN", "REPEAT_MISMATCH",
 	"CARD_UNKNOWN", "CARD_REMOVED", "LOCKED_STOLEN", "LOCKED_LOST", "LOCKED_REPLACED",
@@ -81,7 +82,7 @@ func (r Reason) Approval() bool { return r == Approved || r == NoReasonToRefuse 
 
 // Undecided reports that nothing was decided and a repeat may be decided afresh: the peer's stand-in
 // may take over. Such an answer is not stored under the duplicate key.
-func (r Reason) Undecided() bool { return r >= DecisionLate }
+func (r Reason) Undecided() bool { return r == Undefined || r >= DecisionLate }
 
 // LockReason is the number by which the seed's table, the API and the operators call a card's lock.
 // Zero is no lock.

@@ -21,12 +21,13 @@ func (a *arbiter) capture(e *authz.Entry, amount int64) error {
 	if err := a.move(c.Balance, c.Deposit, -amount, 0, false); err != nil {
 		return err
 	}
-	return a.post(e, posting{c.Partner, c.Balance, c.Deposit, numeric(c.Currency)}, amount, "CAPTURE", e.Decision.ID)
+	return a.post(e, posting{c.Partner, c.Balance, c.Deposit, numeric(c.Currency)}, amount,
+		"CAPTURE", e.Decision.ID, e.Decision.ID)
 }
 
-// post writes the group of a capture, or with a negative amount of its undoing. The user spends; the
+// post writes the group of a capture of a row, or with a negative amount of its undoing. The user spends; the
 // partner's deposit settles with the network, or in a program without one the user's money itself does.
-func (a *arbiter) post(e *authz.Entry, p posting, amount int64, kind string, group authz.ID) error {
+func (a *arbiter) post(e *authz.Entry, p posting, amount int64, kind string, group, of authz.ID) error {
 	type line struct {
 		account string
 		balance authz.BalanceID
@@ -44,7 +45,7 @@ func (a *arbiter) post(e *authz.Entry, p posting, amount int64, kind string, gro
 			b.text(l.account)
 			b.int(int64(l.balance), p.currency, l.amount)
 			b.text(kind)
-			b.int(int64(e.Decision.ID), e.Request.ReceivedAt.UnixMicro())
+			b.int(int64(of), e.Request.ReceivedAt.UnixMicro())
 		}); err != nil {
 			return err
 		}

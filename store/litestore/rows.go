@@ -173,6 +173,9 @@ func (a *arbiter) stored(e *authz.Entry) (bool, error) {
 	e.Decision = authz.Decision{ID: first.ID, Reason: first.answered, ApprovalCode: first.approval,
 		Amount: first.Placed, Passed: first.passed, UserBefore: first.userBefore,
 		DepositBefore: first.depositBefore, Known: first.known}
+	if e.Card != nil {
+		e.Decision.Currency = e.Card.Currency
+	}
 	return true, nil
 }
 

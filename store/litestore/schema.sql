@@ -1,6 +1,20 @@
 -- The embedded journal and records. Amounts are minor units; times are microseconds since 1970 UTC;
 -- currencies are ISO 4217 numeric. Everything that a hot transaction touches carries partner_id.
 
+-- Facts about the whole file, such as the check value of the keys that it was written with.
+CREATE TABLE facts (
+  name   TEXT PRIMARY KEY,
+  value  TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The next number of each kind of record.
+CREATE TABLE sequences (
+  name  TEXT    PRIMARY KEY,
+  next  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO sequences (name, next) VALUES
+  ('partners', 1), ('programs', 1), ('users', 1001), ('balances', 1), ('cards', 5001), ('postings', 1);
+
 CREATE TABLE partners (
   id          INTEGER PRIMARY KEY,
   name        TEXT    NOT NULL UNIQUE,

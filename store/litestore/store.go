@@ -112,16 +112,10 @@ func connect(path string) (*sqlite.Conn, error) {
 var errForeignFile = errors.New("it is not a holdfast data file")
 
 func migrate(c *sqlite.Conn) error {
-	var version, application, tables int64
-	for pragma, v := range map[string]*int64{"PRAGMA user_version": &version,
-		"PRAGMA application_id": &application, "SELECT count(*) FROM sqlite_schema": &tables} {
-		if err := sqlitex.ExecuteTransient(c, pragma, &sqlitex.ExecOptions{
-			ResultFunc: func(s *sqlite.Stmt) error { *v = s.ColumnInt64(0); return nil },
-		}); err != nil {
-			return err
-		}
-	}
+	application, version, tables, err := identity(c)
 	switch {
+	case err != nil:
+		return err
 	case application == applicationID && version == SchemaVersion:
 		return nil
 	case application == applicationID:
@@ -131,6 +125,19 @@ func migrate(c *sqlite.Conn) error {
 	}
 	return sqlitex.ExecuteScript(c, fmt.Sprintf("%s;\nPRAGMA application_id = %d; PRAGMA user_version = %d;",
 		schema, applicationID, SchemaVersion), nil)
+}
+
+// identity reads whose file it is.
+func identity(c *sqlite.Conn) (application, version, tables int64, err error) {
+	for pragma, v := range map[string]*int64{"PRAGMA application_id": &application,
+		"PRAGMA user_version": &version, "SELECT count(*) FROM sqlite_schema": &tables} {
+		if err := sqlitex.ExecuteTransient(c, pragma, &sqlitex.ExecOptions{
+			ResultFunc: func(s *sqlite.Stmt) error { *v = s.ColumnInt64(0); return nil },
+		}); err != nil {
+			return 0, 0, 0, err
+		}
+	}
+	return application, version, tables, nil
 }
 
 // Close finishes what is queued and closes the file. It is harmless to call twice.

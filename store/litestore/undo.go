@@ -77,7 +77,7 @@ func (a *arbiter) give(e *authz.Entry, original *stored, undone authz.Undone, by
 		if err := a.move(original.balance, original.deposit, undone.Give, 0, false); err != nil {
 			return err
 		}
-		return a.post(e, original.posting(e.Card), -undone.Give, "REVERSAL", by)
+		return a.post(e, original.posting(e.Card), -undone.Give, "REVERSAL", by, original.ID)
 	}
 	return a.move(original.balance, original.deposit, 0, -undone.Give, false)
 }

@@ -1,0 +1,260 @@
+package records
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"holdfast/authz"
+	"holdfast/authz/keystore"
+	"holdfast/authz/money"
+	"holdfast/authz/pan"
+)
+
+// Rules of the records that a caller can break. The text is safe to show.
+var (
+	ErrKYC      = errors.New("the user's KYC is not accepted")
+	ErrCurrency = errors.New("the currency differs from the program's")
+	ErrBIN      = errors.New("the number is not in the program's BIN range")
+	ErrFunding  = errors.New("the program has no deposit")
+	ErrExists   = errors.New("it exists already")
+	ErrKeys     = errors.New("the records were written under other keys than those of the key file")
+)
+
+// next takes n numbers of a sequence and returns the first.
+func next(ctx context.Context, q Querier, sequence string, n int64) (int64, error) {
+	var first int64
+	err := q.Query(ctx, func(r Row) error { first = r.Int(0) - n; return nil },
+		"UPDATE sequences SET next = next + $1 WHERE name = $2 RETURNING next", n, sequence)
+	if err == nil && first == 0 {
+		err = fmt.Errorf("sequence %s: %w", sequence, authz.ErrNotFound)
+	}
+	return first, err
+}
+
+// CreatePartner registers an institution.
+func CreatePartner(ctx context.Context, q Querier, name string, at time.Time) (authz.PartnerID, error) {
+	id, err := next(ctx, q, "partners", 1)
+	if err != nil {
+		return 0, err
+	}
+	_, err = q.Exec(ctx, "INSERT INTO partners (id, name, created_at) VALUES ($1, $2, $3)", id, name, at.UnixMicro())
+	return authz.PartnerID(id), wrap("create partner", err)
+}
+
+// Program is a card program of a partner: its numbers, its currency, and whether the partner's deposit
+// is charged with each authorization.
+type Program struct {
+	Partner         authz.PartnerID
+	Name            string
+	BINLow, BINHigh int32 // first eight digits, inclusive
+	Currency        money.Currency
+	Deposit         bool
+}
+
+// CreateProgram sets a program up. A BIN range that another program has part of is refused: routing
+// would not know whose card it is.
+func CreateProgram(ctx context.Context, q Querier, p Program, at time.Time) (authz.ProgramID, error) {
+	overlaps := false
+	if err := q.Query(ctx, func(Row) error { overlaps = true; return nil },
+		"SELECT id FROM programs WHERE bin_low <= $1 AND bin_high >= $2", int64(p.BINHigh), int64(p.BINLow)); err != nil {
+		return 0, wrap("create program", err)
+	}
+	if overlaps {
+		return 0, fmt.Errorf("BIN range of program %s: %w", p.Name, ErrExists)
+	}
+	id, err := next(ctx, q, "programs", 1)
+	if err != nil {
+		return 0, err
+	}
+	funding := "CREDIT"
+	if p.Deposit {
+		funding = "DEPOSIT"
+	}
+	_, err = q.Exec(ctx, `INSERT INTO programs (id, partner_id, name, bin_low, bin_high, currency, funding, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, id, int64(p.Partner), p.Name, int64(p.BINLow), int64(p.BINHigh),
+		numeric(p.Currency), funding, at.UnixMicro())
+	return authz.ProgramID(id), wrap("create program", err)
+}
+
+// Programs reads the routing table.
+func Programs(ctx context.Context, q Querier) ([]authz.Program, error) {
+	var all []authz.Program
+	err := q.Query(ctx, func(r Row) error {
+		all = append(all, authz.Program{ID: authz.ProgramID(r.Int(0)), Partner: authz.PartnerID(r.Int(1)),
+			BINLow: int32(r.Int(2)), BINHigh: int32(r.Int(3))})
+		return nil
+	}, "SELECT id, partner_id, bin_low, bin_high FROM programs")
+	return all, wrap("read programs", err)
+}
+
+// CreateUser registers a cardholder whose KYC has the given status.
+func CreateUser(ctx context.Context, q Querier, partner authz.PartnerID, name, kyc string, at time.Time) (authz.UserID, error) {
+	id, err := next(ctx, q, "users", 1)
+	if err != nil {
+		return 0, err
+	}
+	_, err = q.Exec(ctx, "INSERT INTO users (id, partner_id, name, kyc, created_at) VALUES ($1, $2, $3, $4, $5)",
+		id, int64(partner), name, kyc, at.UnixMicro())
+	return authz.UserID(id), wrap("create user", err)
+}
+
+// CreatePartnerBalance opens a partner's balance of a kind: COMPANY, CREDIT or DEPOSIT.
+func CreatePartnerBalance(ctx context.Context, q Querier, p authz.PartnerID, kind string, c money.Currency,
+	at time.Time) (authz.BalanceID, error) {
+	return createBalance(ctx, q, p, kind, nil, c, at)
+}
+
+// CreateUserBalance opens a balance of a user, who must have passed KYC.
+func CreateUserBalance(ctx context.Context, q Querier, p authz.PartnerID, u authz.UserID, c money.Currency,
+	at time.Time) (authz.BalanceID, error) {
+	accepted := false
+	if err := q.Query(ctx, func(r Row) error { accepted = r.Text(0) == "ACCEPTED"; return nil },
+		"SELECT kyc FROM users WHERE id = $1 AND partner_id = $2", int64(u), int64(p)); err != nil {
+		return 0, wrap("create balance", err)
+	}
+	if !accepted {
+		return 0, ErrKYC
+	}
+	return createBalance(ctx, q, p, "USER", int64(u), c, at)
+}
+
+func createBalance(ctx context.Context, q Querier, p authz.PartnerID, kind string, user any, c money.Currency,
+	at time.Time) (authz.BalanceID, error) {
+	id, err := next(ctx, q, "balances", 1)
+	if err != nil {
+		return 0, err
+	}
+	_, err = q.Exec(ctx, `INSERT INTO balances (id, partner_id, kind, user_id, currency, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)`, id, int64(p), kind, user, numeric(c), at.UnixMicro())
+	return authz.BalanceID(id), wrap("create balance", err)
+}
+
+// Fund puts money on a balance from outside: a group of two postings, FUNDING against the balance.
+func Fund(ctx context.Context, q Querier, b authz.BalanceID, amount int64, kind string, at time.Time) error {
+	if amount <= 0 || amount > money.MinorMax {
+		return fmt.Errorf("fund balance %d: the amount is not within 1 to %d", b, int64(money.MinorMax))
+	}
+	var partner, currency int64
+	if err := q.Query(ctx, func(r Row) error { partner, currency = r.Int(0), r.Int(1); return nil },
+		"UPDATE balances SET ledger = ledger + $1, version = version + 1 WHERE id = $2 RETURNING partner_id, currency",
+		amount, int64(b)); err != nil {
+		return wrap("fund balance", err)
+	}
+	if partner == 0 {
+		return fmt.Errorf("fund balance %d: %w", b, authz.ErrNotFound)
+	}
+	group, err := next(ctx, q, "postings", 1)
+	if err != nil {
+		return err
+	}
+	for i, line := range []struct {
+		account         string
+		balance, amount int64
+	}{{"FUNDING", 0, -amount}, {"BALANCE", int64(b), amount}} {
+		if _, err := q.Exec(ctx, `INSERT INTO postings (group_id, line, partner_id, account, balance_id, currency, amount,
+ kind, authorization_id, posted_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9)`, group, int64(i+1), partner,
+			line.account, line.balance, currency, line.amount, kind, at.UnixMicro()); err != nil {
+			return wrap("post funding", err)
+		}
+	}
+	return nil
+}
+
+// Card is a card to be issued on a user's balance.
+type Card struct {
+	Program authz.ProgramID
+	Balance authz.BalanceID
+	Number  pan.Number
+	Expiry  authz.Month
+	State   authz.CardState
+	Lock    authz.LockReason
+}
+
+// IssueCard stores a card: its number only sealed and as a tag. Its balance must be in the program's
+// currency, its number in the program's range, and a deposit program must have its deposit.
+func IssueCard(ctx context.Context, q Querier, keys *keystore.Store, c Card, at time.Time) (authz.CardID, error) {
+	var f struct{ partner, low, high, currency, user, balance, deposit int64 }
+	funding := ""
+	if err := q.Query(ctx, func(r Row) error {
+		f.partner, f.low, f.high, f.currency, funding = r.Int(0), r.Int(1), r.Int(2), r.Int(3), r.Text(4)
+		f.user, f.balance, f.deposit = r.Int(5), r.Int(6), r.Int(7)
+		return nil
+	}, `SELECT g.partner_id, g.bin_low, g.bin_high, g.currency, g.funding, b.user_id, b.currency,
+ (SELECT d.id FROM balances d WHERE d.partner_id = g.partner_id AND d.kind = 'DEPOSIT' AND d.currency = g.currency)
+FROM programs g JOIN balances b ON b.partner_id = g.partner_id AND b.kind = 'USER'
+WHERE g.id = $1 AND b.id = $2`, int64(c.Program), int64(c.Balance)); err != nil {
+		return 0, wrap("issue card", err)
+	}
+	bin, err := strconv.ParseInt(c.Number.BIN(8), 10, 64)
+	switch {
+	case f.partner == 0:
+		return 0, fmt.Errorf("issue card: program or balance: %w", authz.ErrNotFound)
+	case f.balance != f.currency:
+		return 0, ErrCurrency
+	case err != nil || bin < f.low || bin > f.high:
+		return 0, ErrBIN
+	case funding == "DEPOSIT" && f.deposit == 0:
+		return 0, ErrFunding
+	}
+	var deposit any
+	if funding == "DEPOSIT" {
+		deposit = f.deposit
+	}
+	id, err := next(ctx, q, "cards", 1)
+	if err != nil {
+		return 0, err
+	}
+	sealed, err := keys.Seal(c.Number, id)
+	if err != nil {
+		return 0, wrap("seal card", err)
+	}
+	tag := keys.Tag(c.Number)
+	_, err = q.Exec(ctx, `INSERT INTO cards (id, partner_id, program_id, user_id, balance_id, deposit_id, tag, sealed,
+ bin, last4, state, lock, expiry, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+		id, f.partner, int64(c.Program), f.user, int64(c.Balance), deposit, tag[:], sealed, c.Number.BIN(6),
+		c.Number.Last4(), int64(c.State), int64(c.Lock), int64(c.Expiry), at.UnixMicro())
+	return authz.CardID(id), wrap("issue card", err)
+}
+
+// LockCard sets or lifts a card's lock, in the version that decisions are checked against.
+func LockCard(ctx context.Context, q Querier, id authz.CardID, lock authz.LockReason) error {
+	n, err := q.Exec(ctx, "UPDATE cards SET lock = $1, version = version + 1 WHERE id = $2", int64(lock), int64(id))
+	if err == nil && n == 0 {
+		err = authz.ErrNotFound
+	}
+	return wrap("lock card", err)
+}
+
+func numeric(c money.Currency) int64 {
+	n, _ := strconv.ParseInt(c.Numeric(), 10, 64) // none is 0
+	return n
+}
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// BindKeys ties the records to the keys that their cards are sealed and tagged under: the first call
+// writes the keys' check value, a later one with other keys is refused. Without it a lost key file would
+// be made anew and every card would silently be unknown.
+func BindKeys(ctx context.Context, q Querier, keys *keystore.Store) error {
+	bound := ""
+	if err := q.Query(ctx, func(r Row) error { bound = r.Text(0); return nil },
+		"SELECT value FROM facts WHERE name = 'keys'"); err != nil {
+		return wrap("read the keys' check value", err)
+	}
+	switch bound {
+	case keys.CheckValue():
+		return nil
+	case "":
+		_, err := q.Exec(ctx, "INSERT INTO facts (name, value) VALUES ('keys', $1)", keys.CheckValue())
+		return wrap("bind the keys", err)
+	}
+	return ErrKeys
+}

@@ -1,0 +1,181 @@
+package records
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"holdfast/authz"
+)
+
+// Violation is a row, or a group of rows, that breaks an invariant.
+type Violation struct {
+	Invariant string
+	What      string // ids and amounts; no card data
+}
+
+// Checked is what one invariant was compared on.
+type Checked struct {
+	Invariant  string
+	Rows       int64
+	Violations int
+}
+
+// Report is the result of Verify.
+type Report struct {
+	Checked    []Checked
+	Violations []Violation // at most violationsMax for each invariant
+}
+
+// violationsMax keeps the report readable when a whole table is wrong.
+const violationsMax = 20
+
+// invariant is a rule of the books: count says how many rows it speaks of, and broken selects those that
+// break it, as columns of numbers for the text.
+type invariant struct {
+	name   string
+	count  string
+	broken string
+	text   string
+}
+
+func invariants() []invariant {
+	return slices.Concat(ofBalances(), ofHolds(), ofRows())
+}
+
+// The states by number, as the rows keep them.
+const (
+	authorized = int64(authz.StateAuthorized)
+	captured   = int64(authz.StateCaptured)
+	reversed   = int64(authz.StateReversed)
+)
+
+func ofBalances() []invariant {
+	open := fmt.Sprintf("state = %d", authorized)
+	return []invariant{
+		{
+			name:  "the postings of a group sum to zero per currency",
+			count: "SELECT count(DISTINCT group_id) FROM postings",
+			broken: `SELECT group_id, currency, sum(amount) FROM postings GROUP BY group_id, currency
+HAVING sum(amount) <> 0 ORDER BY group_id`,
+			text: "group %d in currency %03d sums to %d",
+		}, {
+			name:  "a balance is the sum of its postings",
+			count: "SELECT count(*) FROM balances",
+			broken: `SELECT b.id, b.ledger, coalesce(s.total, 0) FROM balances b LEFT JOIN
+ (SELECT balance_id, sum(amount) AS total FROM postings WHERE account = 'BALANCE' GROUP BY balance_id) s
+ ON s.balance_id = b.id WHERE b.ledger <> coalesce(s.total, 0) ORDER BY b.id`,
+			text: "balance %d says %d, its postings sum to %d",
+		}, {
+			name:  "held is the sum of the open holds",
+			count: "SELECT count(*) FROM authorizations WHERE " + open,
+			broken: `SELECT b.id, b.held, coalesce(s.total, 0) FROM balances b LEFT JOIN
+ (SELECT id, sum(held) AS total FROM
+   (SELECT balance_id AS id, held FROM authorizations WHERE ` + open + `
+    UNION ALL SELECT deposit_id, held FROM authorizations WHERE ` + open + ` AND deposit_id <> 0) h GROUP BY id) s
+ ON s.id = b.id WHERE b.held <> coalesce(s.total, 0) ORDER BY b.id`,
+			text: "balance %d says %d, its open holds sum to %d",
+		}, {
+			name:  "no balance is overspent but by what may not be refused",
+			count: "SELECT count(*) FROM balances",
+			broken: `SELECT id, ledger, held FROM balances WHERE ledger - held < 0 AND forced = 0
+ OR held < 0 ORDER BY id`,
+			text: "balance %d has ledger %d and held %d",
+		},
+	}
+}
+
+func ofHolds() []invariant {
+	return []invariant{
+		{
+			name:  "a hold is given back for exactly its amount",
+			count: "SELECT count(*) FROM authorizations WHERE placed > 0",
+			broken: `SELECT a.id, a.placed, a.held + a.voided + coalesce(g.total, 0) FROM authorizations a LEFT JOIN
+ (SELECT original_id, sum(given) AS total FROM authorizations WHERE original_id <> 0 GROUP BY original_id) g
+ ON g.original_id = a.id WHERE a.placed <> a.held + a.voided + coalesce(g.total, 0) ORDER BY a.id`,
+			text: "authorization %d placed %d, held and given back sum to %d",
+		}, {
+			name:  "state and hold agree",
+			count: "SELECT count(*) FROM authorizations",
+			broken: fmt.Sprintf(`SELECT id, state, held FROM authorizations
+WHERE state IN (%d, %d) AND held <= 0 OR state NOT IN (%[1]d, %[2]d) AND held <> 0
+ OR state NOT IN (%[1]d, %[2]d, %[3]d) AND placed <> 0 ORDER BY id`, authorized, captured, reversed),
+			text: "authorization %d is in state %d with %d held",
+		}, {
+			name:  "what a financial request took is posted",
+			count: fmt.Sprintf("SELECT count(*) FROM authorizations WHERE kind = %d AND placed > 0", authz.Financial),
+			broken: fmt.Sprintf(`SELECT a.id, a.held, coalesce(p.total, 0) FROM authorizations a LEFT JOIN
+ (SELECT authorization_id, -sum(amount) AS total, balance_id FROM postings WHERE account = 'BALANCE' AND authorization_id <> 0
+  GROUP BY authorization_id, balance_id) p ON p.authorization_id = a.id AND p.balance_id = a.balance_id
+WHERE a.kind = %d AND a.placed > 0 AND a.held <> coalesce(p.total, 0) ORDER BY a.id`, authz.Financial),
+			text: "authorization %d keeps %d, its postings sum to %d",
+		},
+	}
+}
+
+func ofRows() []invariant {
+	return []invariant{
+		{
+			name:  "an approval has its code, its card and its balance",
+			count: fmt.Sprintf("SELECT count(*) FROM authorizations WHERE reason = %d", authz.Approved),
+			broken: fmt.Sprintf(`SELECT a.id, a.card_id, a.balance_id FROM authorizations a
+ LEFT JOIN cards c ON c.id = a.card_id AND c.balance_id = a.balance_id AND coalesce(c.deposit_id, 0) = a.deposit_id
+WHERE a.reason = %d AND (c.id IS NULL OR a.approval = '' AND a.answered = a.reason) ORDER BY a.id`, authz.Approved),
+			text: "authorization %d of card %d on balance %d",
+		}, {
+			name:  "one decision for a key",
+			count: "SELECT count(*) FROM authorizations",
+			broken: `SELECT min(id), max(id), count(*) FROM authorizations GROUP BY card_id, stan, dup
+HAVING count(*) > 1`,
+			text: "authorizations %d to %d: %d rows",
+		}, {
+			name:  "a tombstone stops what it was left for",
+			count: "SELECT count(*) FROM tombstones",
+			broken: fmt.Sprintf(`SELECT t.id, t.used_by, coalesce(a.placed, -1) FROM tombstones t
+ LEFT JOIN authorizations a ON a.id = t.used_by
+WHERE t.used_by <> 0 AND (a.id IS NULL OR a.reason NOT IN (%d, %d)) ORDER BY t.id`, authz.ReversedBefore, authz.AdviceRecorded),
+			text: "tombstone %d was used by %d, which placed %d",
+		}, {
+			name:  "a card is of one partner and one currency",
+			count: "SELECT count(*) FROM cards",
+			broken: `SELECT c.id, c.balance_id, c.program_id FROM cards c JOIN balances b ON b.id = c.balance_id
+ JOIN programs g ON g.id = c.program_id JOIN users u ON u.id = c.user_id
+WHERE b.currency <> g.currency OR b.partner_id <> c.partner_id OR g.partner_id <> c.partner_id
+ OR u.partner_id <> c.partner_id OR b.user_id <> c.user_id ORDER BY c.id`,
+			text: "card %d on balance %d in program %d",
+		},
+	}
+}
+
+// Verify reads the books in one consistent state and checks every invariant. It decides nothing and
+// shares no code with what does.
+func Verify(ctx context.Context, s interface {
+	View(ctx context.Context, f func(Querier) error) error
+}) (Report, error) {
+	var report Report
+	err := s.View(ctx, func(q Querier) error {
+		for _, in := range invariants() {
+			c, err := in.check(ctx, q, &report.Violations)
+			if err != nil {
+				return fmt.Errorf("check that %s: %w", in.name, err)
+			}
+			report.Checked = append(report.Checked, c)
+		}
+		return nil
+	})
+	return report, err
+}
+
+func (in *invariant) check(ctx context.Context, q Querier, found *[]Violation) (Checked, error) {
+	c := Checked{Invariant: in.name}
+	if err := q.Query(ctx, func(r Row) error { c.Rows = r.Int(0); return nil }, in.count); err != nil {
+		return c, err
+	}
+	return c, q.Query(ctx, func(r Row) error {
+		c.Violations++
+		if c.Violations <= violationsMax {
+			*found = append(*found, Violation{in.name, fmt.Sprintf(in.text, r.Int(0), r.Int(1), r.Int(2))})
+		}
+		return nil
+	}, in.broken)
+}
