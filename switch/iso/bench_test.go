@@ -1,0 +1,107 @@
+package iso_test
+
+import (
+	"testing"
+
+	"holdfast/switch/iso"
+)
+
+// echoed are the elements that an answer repeats from its request.
+var echoed = []int{2, 3, 4, 7, 11, 12, 13, 19, 25, 32, 37, 41, 42, 49}
+
+// answer builds the 0110 of a request as the gateway does.
+func answer(t testing.TB, d *iso.Dialect, request *iso.Message) *iso.Message {
+	response := d.New("0110")
+	response.Copy(request, echoed...)
+	if err := response.Set(38, "A1B2C3"); err != nil {
+		t.Fatal(err)
+	}
+	if err := response.Set(39, "00"); err != nil {
+		t.Fatal(err)
+	}
+	return response
+}
+
+func eachBuiltin(b *testing.B, run func(b *testing.B, d *iso.Dialect, raw []byte)) {
+	for _, name := range iso.Names() {
+		b.Run(name, func(b *testing.B) {
+			d := builtin(b, name)
+			raw := encoded(b, purchase(b, d))
+			b.ReportAllocs()
+			run(b, d, raw)
+		})
+	}
+}
+
+func BenchmarkDecode0100(b *testing.B) {
+	eachBuiltin(b, func(b *testing.B, d *iso.Dialect, raw []byte) {
+		for b.Loop() {
+			if _, err := d.Decode(raw); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func BenchmarkAppend0110(b *testing.B) {
+	eachBuiltin(b, func(b *testing.B, d *iso.Dialect, raw []byte) {
+		request, err := d.Decode(raw)
+		if err != nil {
+			b.Fatal(err)
+		}
+		response := answer(b, d, request)
+		buffer := make([]byte, 0, 512)
+		for b.Loop() {
+			if _, err := response.Append(buffer); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkExchange is the codec's whole part in one authorization: decode a 0100, build the 0110, encode it.
+func BenchmarkExchange(b *testing.B) {
+	eachBuiltin(b, func(b *testing.B, d *iso.Dialect, raw []byte) {
+		for b.Loop() {
+			request, err := d.Decode(raw)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := answer(b, d, request).Append(make([]byte, 0, 256)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkExchangeMoov is the same exchange through moov's own message over our specification, to tell what
+// driving the element loop ourselves is worth.
+func BenchmarkExchangeMoov(b *testing.B) {
+	eachBuiltin(b, func(b *testing.B, d *iso.Dialect, raw []byte) {
+		for b.Loop() {
+			request := newMoovMessage(d)
+			if err := request.Unpack(raw); err != nil {
+				b.Fatal(err)
+			}
+			response := newMoovMessage(d)
+			response.MTI("0110")
+			for _, de := range echoed {
+				v, err := request.GetString(de)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := response.Field(de, v); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for de, v := range map[int]string{38: "A1B2C3", 39: "00"} {
+				if err := response.Field(de, v); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if _, err := response.Pack(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
