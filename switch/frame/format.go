@@ -1,0 +1,157 @@
+package frame
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// lengthKind says how the number in front of a frame is written.
+type lengthKind uint8
+
+const (
+	bin2   lengthKind = iota // two bytes, big-endian
+	bin4                     // four bytes, big-endian
+	bin2le                   // two bytes, little-endian
+	bcd2                     // four digits in two bytes
+	ascii4                   // four ASCII digits
+	hex4                     // four ASCII hexadecimal digits
+	vmlh                     // two bytes, big-endian, then two zero bytes
+)
+
+// lengthKinds has one row a kind, in the order of the constants.
+var lengthKinds = [...]struct {
+	name  string
+	bytes int // on the wire
+	max   int // the greatest number the kind can write, capped at the largest frame we ever handle
+}{
+	bin2:   {"bin2", 2, 0xFFFF},
+	bin4:   {"bin4", 4, BytesMax + headerBytesMax + 4},
+	bin2le: {"bin2le", 2, 0xFFFF},
+	bcd2:   {"bcd2", 2, 9999},
+	ascii4: {"ascii4", 4, 9999},
+	hex4:   {"hex4", 4, 0xFFFF},
+	vmlh:   {"vmlh", 4, 0xFFFF},
+}
+
+const (
+	// BytesMax is the largest body that any format may carry, in bytes.
+	BytesMax = 65535
+
+	headerBytesMax = 255
+	tpduBytes      = 5
+)
+
+// Format says how frames are laid out on a link: how the length is written, whether it counts itself, and which
+// header stands between length and body. The length always counts the header. The zero value is "bin2". A Format is
+// a comparable value.
+type Format struct {
+	kind        lengthKind
+	inclusive   bool  // the length counts its own bytes too
+	tpdu        bool  // the header is a TPDU, whose addresses are swapped in the answer
+	headerBytes uint8 // of a TPDU or of an opaque header; 0 = no header
+}
+
+// Parse reads a format as it is written in configuration and flags: the kind of length (bin2, bin4, bin2le, bcd2,
+// ascii4, hex4 or vmlh), then in any order and each at most once "+incl" when the length counts itself, and
+// "+tpdu" or "+hdr=N" (1 to 255 bytes) for a header. "nac" is another name of "bin2+tpdu".
+func Parse(s string) (Format, error) {
+	name, rest, more := strings.Cut(s, "+")
+	f, err := parseKind(name)
+	if err != nil {
+		return Format{}, fmt.Errorf("parse frame format %q: %w", s, err)
+	}
+	for more {
+		var suffix string
+		suffix, rest, more = strings.Cut(rest, "+")
+		if err := f.parseSuffix(suffix); err != nil {
+			return Format{}, fmt.Errorf("parse frame format %q: %w", s, err)
+		}
+	}
+	return f, nil
+}
+
+func parseKind(name string) (Format, error) {
+	if name == "nac" {
+		return Format{kind: bin2, tpdu: true, headerBytes: tpduBytes}, nil
+	}
+	for kind, row := range lengthKinds {
+		if row.name == name {
+			return Format{kind: lengthKind(kind)}, nil
+		}
+	}
+	return Format{}, fmt.Errorf("unknown kind of length %q (want bin2, bin4, bin2le, bcd2, ascii4, hex4, vmlh or nac)",
+		name)
+}
+
+func (f *Format) parseSuffix(suffix string) error {
+	digits, isHeader := strings.CutPrefix(suffix, "hdr=")
+	switch {
+	case suffix == "incl" && f.inclusive:
+		return fmt.Errorf("suffix %q is given twice", suffix)
+	case suffix == "incl":
+		f.inclusive = true
+		return nil
+	case (suffix == "tpdu" || isHeader) && f.headerBytes > 0:
+		return fmt.Errorf("suffix %q is a second header", suffix)
+	case suffix == "tpdu":
+		f.tpdu, f.headerBytes = true, tpduBytes
+		return nil
+	case isHeader:
+		n, err := strconv.ParseUint(digits, 10, 8)
+		if err != nil || n == 0 {
+			return fmt.Errorf("header length %q is not a number from 1 to %d", digits, headerBytesMax)
+		}
+		f.headerBytes = uint8(n)
+		return nil
+	}
+	return fmt.Errorf("unknown suffix %q (want incl, tpdu or hdr=N)", suffix)
+}
+
+// String gives the format back as [Parse] reads it, in one canonical order.
+func (f Format) String() string {
+	s := lengthKinds[f.kind].name
+	if f.inclusive {
+		s += "+incl"
+	}
+	switch {
+	case f.tpdu:
+		s += "+tpdu"
+	case f.headerBytes > 0:
+		s += "+hdr=" + strconv.Itoa(int(f.headerBytes))
+	}
+	return s
+}
+
+// MarshalText writes the format as [Format.String] does.
+func (f Format) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// UnmarshalText reads the format as [Parse] does.
+func (f *Format) UnmarshalText(text []byte) error {
+	parsed, err := Parse(string(text))
+	if err != nil {
+		return err
+	}
+	*f = parsed
+	return nil
+}
+
+// HeaderBytes is the size of the header between length and body, in bytes; 0 when there is none.
+func (f Format) HeaderBytes() int { return int(f.headerBytes) }
+
+// BodyBytesMax is the largest body that the format's length can announce, in bytes.
+func (f Format) BodyBytesMax() int {
+	return min(lengthKinds[f.kind].max-f.overhead(), BytesMax)
+}
+
+// lengthBytes is the size of the length on the wire.
+func (f Format) lengthBytes() int { return lengthKinds[f.kind].bytes }
+
+// overhead is what the length counts beside the body.
+func (f Format) overhead() int {
+	n := int(f.headerBytes)
+	if f.inclusive {
+		n += f.lengthBytes()
+	}
+	return n
+}

@@ -1,0 +1,132 @@
+package frame_test
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"holdfast/switch/frame"
+)
+
+func TestFormatRoundTripsThroughItsText(t *testing.T) {
+	t.Parallel()
+	for _, f := range allFormats(t) {
+		if got := mustParse(t, f.String()); got != f {
+			t.Errorf("%s comes back as %s", f, got)
+		}
+		var text frame.Format
+		b, err := f.MarshalText()
+		if err == nil {
+			err = text.UnmarshalText(b)
+		}
+		if err != nil || text != f {
+			t.Errorf("text of %s comes back as %s, %v", f, text, err)
+		}
+	}
+	for in, want := range map[string]string{
+		"nac": "bin2+tpdu", "nac+incl": "bin2+incl+tpdu", "bcd2+tpdu+incl": "bcd2+incl+tpdu", "ascii4+hdr=012": "ascii4+hdr=12",
+	} {
+		if got := mustParse(t, in).String(); got != want {
+			t.Errorf("Parse(%q) = %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestParseNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"":                 `unknown kind of length ""`,
+		"bin3":             `"bin3"`,
+		"BIN2":             `"BIN2"`,
+		"bin2+":            `unknown suffix ""`,
+		"bin2+excl":        `unknown suffix "excl"`,
+		"bin2+incl+incl":   `"incl" is given twice`,
+		"nac+tpdu":         `second header`,
+		"bin2+hdr=3+tpdu":  `second header`,
+		"bin2+hdr=0":       `"0" is not a number from 1 to 255`,
+		"bin2+hdr=256":     `"256" is not a number`,
+		"bin2+hdr=-1":      `"-1" is not a number`,
+		"bin2+hdr=":        `"" is not a number`,
+		"bin2+hdr=1+hdr=1": `second header`,
+	} {
+		if _, err := frame.Parse(in); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Parse(%q) = %v, want an error with %s", in, err, want)
+		}
+	}
+}
+
+func TestLengthsOnTheWire(t *testing.T) {
+	t.Parallel()
+	for format, want := range map[string]string{
+		"bin2":            "\x01\x35",
+		"bin2+incl":       "\x01\x37",
+		"bin4":            "\x00\x00\x01\x35",
+		"bin4+incl":       "\x00\x00\x01\x39",
+		"bin2le":          "\x35\x01",
+		"bcd2":            "\x03\x09",
+		"bcd2+incl":       "\x03\x11",
+		"ascii4":          "0309",
+		"ascii4+incl":     "0313",
+		"hex4":            "0135",
+		"vmlh":            "\x01\x35\x00\x00",
+		"bcd2+tpdu":       "\x03\x14",
+		"ascii4+hdr=12":   "0321",
+		"hex4+incl+hdr=6": "013F",
+	} {
+		f := mustParse(t, format)
+		if got := mustAppend(t, f, bodyOf(309)); !strings.HasPrefix(string(got), want) {
+			t.Errorf("%s of 309 bytes begins with % x, want % x", format, got[:4], want)
+		}
+	}
+}
+
+func TestEndCutsBackWhatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	for format, most := range map[string]int{
+		"bin2": 65535, "bin2+incl": 65533, "bin2+incl+hdr=255": 65278, "bcd2": 9999, "bcd2+tpdu": 9994,
+		"ascii4": 9999, "ascii4+incl+hdr=12": 9983, "hex4": 65535, "bin4+incl+hdr=255": 65535, "vmlh+incl": 65531,
+	} {
+		f := mustParse(t, format)
+		if got := f.BodyBytesMax(); got != most {
+			t.Errorf("%s: BodyBytesMax is %d, want %d", format, got, most)
+		}
+		before := []byte("before")
+		if out, err := f.Append(before, headerOf(f, 0), bodyOf(most+1)); !errors.Is(err, frame.ErrTooLong) || string(out) != "before" {
+			t.Errorf("%s: %d bytes: %v, %d bytes left", format, most+1, err, len(out))
+		}
+		if out, err := f.Append(before, headerOf(f, 0), nil); err == nil || string(out) != "before" {
+			t.Errorf("%s: an empty body gives %q, %v", format, out, err)
+		}
+		if out, err := f.Append(before, make([]byte, f.HeaderBytes()+1), bodyOf(12)); err == nil || string(out) != "before" {
+			t.Errorf("%s: a long header gives %q, %v", format, out, err)
+		}
+		whole, err := f.Append(nil, headerOf(f, 0), bodyOf(most))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, body, err := frame.NewReader(bytes.NewReader(whole), f, frame.Limits{FrameBytesMax: frame.BytesMax}).Next()
+		if err != nil || len(body) != most {
+			t.Errorf("%s: the largest body comes back with %d bytes, %v", format, len(body), err)
+		}
+	}
+}
+
+func TestReplyHeader(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ format, in, reply, first string }{
+		{"bin2", "", "", ""},
+		{"bcd2+tpdu", "\x60\x00\x03\x12\x34", "\x60\x12\x34\x00\x03", "\x60\x00\x00\x00\x00"},
+		{"ascii4+hdr=5", "\x60\x00\x03\x12\x34", "\x60\x00\x03\x12\x34", "\x00\x00\x00\x00\x00"},
+		{"bin2+hdr=12", "ISO025000055", "ISO025000055", strings.Repeat("\x00", 12)},
+	}
+	for _, tt := range tests {
+		f := mustParse(t, tt.format)
+		if got := f.ReplyHeader([]byte("x"), []byte(tt.in)); string(got) != "x"+tt.reply {
+			t.Errorf("%s: reply to %q is %q, want %q", tt.format, tt.in, got, tt.reply)
+		}
+		if got := f.FirstHeader([]byte("x")); string(got) != "x"+tt.first {
+			t.Errorf("%s: first header is %q, want %q", tt.format, got, tt.first)
+		}
+	}
+}
