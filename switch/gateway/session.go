@@ -1,0 +1,152 @@
+package gateway
+
+import (
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"holdfast/authz"
+	"holdfast/switch/iso"
+)
+
+// Session is one link. Frames come one at a time; decisions come whenever they are made.
+type Session struct {
+	g        *Gateway
+	peer     *Peer
+	deadline time.Duration
+	signedOn atomic.Bool
+	draining atomic.Bool
+}
+
+// exchange is one message on its way to its answer.
+type exchange struct {
+	x       Exchange
+	session *Session
+	message *iso.Message
+	request request
+	answer  answer
+}
+
+// Frame takes one frame and answers it now or when it is decided. It does not block.
+func (s *Session) Frame(x Exchange) {
+	m, err := s.peer.Dialect.Decode(x.Body())
+	if err != nil {
+		s.unreadable(x, m, err)
+		return
+	}
+	e := &exchange{x: x, session: s, message: m}
+	x.Attach(e)
+	t := mti(m.MTI())
+	if !t.valid('0') {
+		e.refuse(fmt.Errorf("message type is not one of the dialect's version"))
+		return
+	}
+	switch {
+	case !t.answerable():
+		x.Silent()
+	case t.class() == classNetwork:
+		e.manage()
+	case !s.signedOn.Load() || s.draining.Load():
+		e.end(authz.PeerSignedOff)
+	default:
+		e.authorize(t)
+	}
+}
+
+// authorize types the message and has it decided.
+func (e *exchange) authorize(t mti) {
+	kind, served := kindOf(t)
+	if !served {
+		e.end(authz.TransactionUnknown)
+		return
+	}
+	if err := e.request.read(e.message, kind, e.x.ReceivedAt()); err != nil {
+		e.refuse(err)
+		return
+	}
+	e.request.Peer = e.session.peer.Name
+	e.request.Repeat = t.repeat()
+	e.request.Deadline = e.x.ReceivedAt().Add(e.session.deadline)
+	e.session.g.authorizer.Submit(&e.request.Request, e)
+}
+
+func kindOf(t mti) (authz.Kind, bool) {
+	switch {
+	case t.class() == classAuthorization && t.function() == functionRequest:
+		return authz.Authorization, true
+	case t.class() == classAuthorization && t.function() == functionAdvice:
+		return authz.AuthorizationAdvice, true
+	case t.class() == classFinancial && t.function() == functionRequest:
+		return authz.Financial, true
+	case t.class() == classReversal:
+		return authz.Reversal, true
+	}
+	return 0, false
+}
+
+// Decided implements [authz.Waiter].
+func (e *exchange) Decided(d *authz.Decision) {
+	if d.Cause != nil {
+		e.session.g.log.Warn("could not decide", slog.String("peer", e.session.peer.Name),
+			slog.Int64("id", int64(d.ID)), slog.String("reason", d.Reason.String()), slog.Any("cause", d.Cause))
+	}
+	e.answer = answer{request: e.message, decision: *d}
+	e.x.Reply(&e.answer)
+}
+
+// end answers without a decision of the authorizer.
+func (e *exchange) end(r authz.Reason) {
+	e.answer = answer{request: e.message, decision: authz.Decision{Reason: r}}
+	e.x.Reply(&e.answer)
+}
+
+// refuse answers a message that was read but says something impossible.
+func (e *exchange) refuse(cause error) {
+	t := mti(e.message.MTI())
+	e.session.logFormat(string(t), cause)
+	if len(t) != 4 || !t.answerable() || !e.message.Has(11) {
+		e.x.Malformed()
+		return
+	}
+	e.answer = answer{request: e.message, decision: authz.Decision{Reason: authz.FormatError}}
+	e.x.MalformedReply(&e.answer)
+}
+
+// unreadable answers a frame that the dialect cannot read, when what it could read is enough.
+func (s *Session) unreadable(x Exchange, m *iso.Message, cause error) {
+	if m == nil {
+		s.logFormat("", cause)
+		x.Malformed()
+		return
+	}
+	(&exchange{x: x, session: s, message: m}).refuse(cause)
+}
+
+// logFormat names the element at fault, never its content.
+func (s *Session) logFormat(mti string, cause error) {
+	s.g.log.Info("format error", slog.String("peer", s.peer.Name), slog.String("mti", mti), slog.Any("cause", cause))
+}
+
+// Malfunction answers an exchange whose answer could not be encoded, or whose handling panicked.
+func (s *Session) Malfunction(x Exchange, attached any) {
+	e, ok := attached.(*exchange)
+	if !ok {
+		x.Silent()
+		return
+	}
+	e.answer = answer{request: e.message, decision: authz.Decision{Reason: authz.Malfunction}, brief: true}
+	x.Reply(&e.answer)
+}
+
+// Goodbye refuses traffic from now on and returns our sign-off.
+func (s *Session) Goodbye() []Encoder {
+	s.draining.Store(true)
+	if !s.signedOn.Load() {
+		return nil
+	}
+	return []Encoder{s.signOff()}
+}
+
+// Closed says that the link is gone.
+func (s *Session) Closed() {}
