@@ -1,0 +1,52 @@
+# `make` alone prints this menu. Needs Go and nothing else.
+SHELL := /usr/bin/env bash
+TIME ?= 30s
+SECONDS ?= 30
+JSON ?= bench.json
+ARGS ?=
+HOLDFAST := bin/holdfast
+
+.DEFAULT_GOAL := menu
+.PHONY: menu build demo test check fmt vet tidy lint race fuzz bench verify clean
+
+menu:
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+build: ## the program, into bin/holdfast
+	@go build -trimpath -o $(HOLDFAST) ./cmd/holdfast
+
+demo: build ## a switch, a recorded day of payments, and a table of what happened (ARGS=--exit to end after it)
+	@$(HOLDFAST) demo $(ARGS)
+
+test: ## everything that must be green: check, build, race, short fuzz runs, demo
+	@scripts/test.sh
+
+check: fmt vet tidy lint ## how the code looks: format, vet, house rules, staticcheck
+
+fmt: ## fail on a file that gofmt would change
+	@files=$$("$$(go env GOROOT)/bin/gofmt" -l .) && \
+	if [[ -n $$files ]]; then printf 'run gofmt -w on:\n%s\n' "$$files"; exit 1; fi
+
+vet: ## go vet
+	@go vet ./...
+
+tidy: ## the house rules: imports, names, sizes, secrets
+	@go test -count=1 ./scripts/tidy
+
+lint: ## staticcheck, from its own module
+	@go tool -modfile=scripts/tools/go.mod staticcheck ./...
+
+race: ## all tests, with the race detector where there is a C compiler
+	@scripts/race.sh
+
+fuzz: ## every fuzz target in turn (TIME=30s each)
+	@scripts/fuzz.sh $(TIME)
+
+bench: build ## measure the embedded mode (SECONDS=30 JSON=bench.json)
+	@$(HOLDFAST) bench --store embedded --seconds $(SECONDS) --json $(JSON) $(ARGS)
+
+verify: build ## check the invariants of a data folder (ARGS="..." as holdfast verify --help says)
+	@$(HOLDFAST) verify $(ARGS)
+
+clean: ## remove what was built and measured
+	@rm -rf bin bench.json

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Usage: scripts/test.sh
+# Everything that must be green before a change goes in, one line a stage with
+# its time. A stage that fails shows its output and ends the run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+microseconds() { printf '%s' "${EPOCHREALTIME//[!0-9]/}"; }
+
+stage() {
+  local name=$1 start took
+  shift
+  start=$(microseconds)
+  printf '%-28s ' "$name"
+  if ! "$@" >"$log" 2>&1; then
+    printf 'FAILED\n\n'
+    cat "$log"
+    exit 1
+  fi
+  took=$(( ($(microseconds) - start) / 100000 ))
+  printf 'ok %6d.%d s\n' $(( took / 10 )) $(( took % 10 ))
+}
+
+run() { make --no-print-directory "$@"; }
+
+stage 'format' run fmt
+stage 'vet' run vet
+stage 'house rules' run tidy
+stage 'staticcheck' run lint
+stage 'build' run build
+stage 'tests' run race
+grep '^note:' "$log" || true
+stage 'fuzz, 5 s a target' run fuzz TIME=5s
+stage 'demo' run demo ARGS=--exit

@@ -1,0 +1,111 @@
+package tidy
+
+import "strings"
+
+// module is the name in go.mod, and so the first part of every import of ours.
+const module = "holdfast"
+
+// anything stands in a row for "all rooms but those that only tests may import".
+const anything = "*"
+
+// rooms is the import table: a package, and what it may import from our house.
+// A package without a row fails; a row without a package waits for it.
+var rooms = map[string][]string{
+	"authz/money":    {},
+	"authz/pan":      {},
+	"authz/keystore": {"authz/pan"},
+	"authz":          leaves,
+
+	"switch/frame":   {},
+	"switch/iso":     {"authz/pan"},
+	"switch/server":  {"switch/frame"},
+	"switch/client":  {"switch/frame", "switch/iso"},
+	"switch/gateway": with(leaves, "authz", "switch/iso"),
+	"switch/load":    {"switch/frame", "switch/iso"},
+	"switch/replay":  {"switch/client", "switch/frame", "switch/iso"},
+
+	"store/records":   with(leaves, "authz"),
+	"store/litestore": with(leaves, "authz", "store/records"),
+	"store/memholds":  with(leaves, "authz"),
+	"store/storetest": with(leaves, "authz", "store/records"),
+
+	"testdata":     {},
+	"cmd/holdfast": {anything},
+	"scripts/tidy": {},
+}
+
+// leaves are the packages under authz that import nothing but each other.
+var leaves = []string{"authz/money", "authz/pan", "authz/keystore"}
+
+// testRooms may be imported by test files only.
+var testRooms = []string{"store/storetest"}
+
+// homes is where each outside library lives. A library covers its sub-packages,
+// the longest row counts, and one without a row may not be imported at all. The
+// standard library needs no row, but where there is one it counts.
+var homes = map[string][]string{
+	"github.com/moov-io/iso8583":              {"switch/iso", "switch/client"},
+	"github.com/moov-io/iso8583-connection":   {"switch/client"},
+	"github.com/moov-io/iso4217":              {"authz/money"},
+	"modernc.org/sqlite":                      {"store/litestore"},
+	"zombiezen.com/go/sqlite":                 {"store/litestore"},
+	"database/sql":                            {"store/litestore"},
+	"github.com/alecthomas/kong":              {"cmd/holdfast"},
+	"github.com/HdrHistogram/hdrhistogram-go": {"switch/load"},
+	"github.com/goccy/go-yaml":                {"switch/iso", "cmd/holdfast"},
+	// It silently ran a statement twice after a lost connection.
+	"github.com/jackc/pgx/v5/stdlib": {},
+}
+
+// testLibraries may be imported by any test file, and by no other.
+var testLibraries = []string{
+	"go.uber.org/goleak",
+	"github.com/google/go-cmp",
+	"pgregory.net/rapid",
+	"github.com/anishathalye/porcupine",
+}
+
+// revealers may call pan.Number.Reveal, each for its reason.
+var revealers = map[string]string{
+	"authz/pan":      "defines it",
+	"authz/keystore": "encrypts and tags the digits",
+	"cmd/holdfast":   "puts the demo's own cards on the wire",
+}
+
+// clockless packages take the time as an argument.
+var clockless = []string{"authz", "authz/money", "authz/pan"}
+
+// Sizes, in lines, and columns with a tab as four.
+const (
+	fileLinesWarn  = 400
+	fileLinesMax   = 500
+	dataLinesMax   = 900 // tests, and files that hold tables only
+	funcLinesMax   = 70
+	columnsMax     = 140
+	testColumnsMax = 240 // a golden message stands on one line
+)
+
+// vagueFiles are names that tell nothing about what is inside.
+var vagueFiles = []string{"types.go", "helpers.go", "helper.go", "util.go", "utils.go", "common.go", "misc.go"}
+
+// testCards are numbers that pass Luhn and belong to nobody: published test
+// numbers in full, and prefixes of our own test ranges.
+var testCards = []string{
+	"4111111111111111", "5555555555554444", "378282246310005", "6011111111111117", "3530111333300000",
+	"999999", "400000",
+}
+
+// builtFolders are made by a build or a run, at the top of the house.
+var builtFolders = []string{"bin", "data", "holdfast-data"}
+
+// cardDataFolders hold published messages; their attribution is in NOTICE.
+var cardDataFolders = []string{"/testdata/vectors/", "/testdata/fuzz/"}
+
+func with(list []string, more ...string) []string {
+	return append(append([]string(nil), list...), more...)
+}
+
+// inside tells whether path is folder or below it.
+func inside(path, folder string) bool {
+	return path == folder || strings.HasPrefix(path, folder+"/")
+}
