@@ -1,0 +1,96 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"text/tabwriter"
+
+	"holdfast/authz"
+	"holdfast/authz/money"
+	"holdfast/store/litestore"
+	"holdfast/store/records"
+)
+
+// explainCmd tells the story of one authorization from the journal.
+type explainCmd struct {
+	ID   int64  `arg:"" help:"The authorization's id, as the demo's table and the log show it."`
+	Data string `help:"The data folder." default:"holdfast-data" placeholder:"DIR" env:"HOLDFAST_DATA"`
+}
+
+// Run prints the ordered checks with their outcome, and the balances before and after.
+func (c *explainCmd) Run(e *env) error {
+	r, err := litestore.OpenReader(filepath.Join(c.Data, dataFile))
+	if err != nil {
+		return usageError{err}
+	}
+	var x records.Explanation
+	err = r.View(e.ctx, func(q records.Querier) (err error) {
+		x, err = records.Explain(e.ctx, q, authz.ID(c.ID))
+		return err
+	})
+	if err := errors.Join(err, r.Close()); err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+	printFacts(w, &x)
+	if x.Kind != authz.Reversal {
+		printSteps(w, &x)
+	}
+	printFunds(w, &x)
+	return w.Flush()
+}
+
+func printFacts(w *tabwriter.Writer, x *records.Explanation) {
+	fmt.Fprintf(w, "authorization\t%d, received %s from %s\n", x.ID, x.ReceivedAt.Format("2006-01-02 15:04:05.000000 UTC"), x.Peer)
+	fmt.Fprintf(w, "asked\t%s %s, %s\n", x.Kind, x.Transaction, minor(x.Amount, x.Currency))
+	fmt.Fprintf(w, "card\t%s******%s, id %d in version %d\n", x.BIN, x.Last4, x.CardID, x.CardVersion)
+	fmt.Fprintf(w, "trace\tSTAN %s, RRN %s, terminal %s, merchant %s, MCC %s\n", x.STAN, x.RRN, x.Terminal, x.Merchant, x.MCC)
+	fmt.Fprintf(w, "decision\t%s", x.Reason)
+	if x.ApprovalCode != "" {
+		fmt.Fprintf(w, ", approval code %s", x.ApprovalCode)
+	}
+	if x.Answered != x.Reason {
+		fmt.Fprintf(w, "; a repeat is answered %s", x.Answered)
+	}
+	fmt.Fprintf(w, "\nstate\t%s\n", x.State)
+	if x.Original != 0 {
+		fmt.Fprintf(w, "original\t%d, of which %s went back\n", x.Original, minor(x.Given, x.BalanceCurrency))
+	}
+}
+
+func printSteps(w *tabwriter.Writer, x *records.Explanation) {
+	for i, s := range authz.Steps(x.Reason, x.Passed) {
+		mark := "FAILED"
+		switch {
+		case s.Skipped:
+			mark = "not reached"
+		case s.Passed:
+			mark = "passed"
+		}
+		fmt.Fprintf(w, "check %d\t%s: %s\n", i+1, s.Check, mark)
+	}
+}
+
+func printFunds(w *tabwriter.Writer, x *records.Explanation) {
+	if x.UserKnown {
+		fmt.Fprintf(w, "balance %d\t%s available before, %s after\n", x.Balance,
+			minor(x.UserBefore, x.BalanceCurrency), minor(x.UserBefore-x.Placed, x.BalanceCurrency))
+	}
+	if x.DepositKnown {
+		fmt.Fprintf(w, "deposit %d\t%s available before, %s after\n", x.Deposit,
+			minor(x.DepositBefore, x.BalanceCurrency), minor(x.DepositBefore-x.Placed, x.BalanceCurrency))
+	}
+	if x.Placed > 0 {
+		fmt.Fprintf(w, "hold\t%s placed, %s of it stands\n", minor(x.Placed, x.BalanceCurrency), minor(x.Held, x.BalanceCurrency))
+	}
+}
+
+// minor writes an amount of a currency by number.
+func minor(amount, currency int64) string {
+	c, err := money.ByNumeric(fmt.Sprintf("%03d", currency))
+	if err != nil {
+		return fmt.Sprint(amount)
+	}
+	return money.Amount{Minor: amount, Currency: c}.String()
+}

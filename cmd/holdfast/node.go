@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"holdfast/authz"
+	"holdfast/authz/keystore"
+	"holdfast/store/litestore"
+	"holdfast/store/memholds"
+	"holdfast/store/records"
+	"holdfast/switch/gateway"
+	"holdfast/switch/server"
+)
+
+// The files of a data folder.
+const (
+	dataFile = "holdfast.db"
+	keysFile = "keys.json"
+	lockFile = "lock"
+)
+
+// passphraseVariable names the environment variable that seals the keys of a data folder.
+const passphraseVariable = "HOLDFAST_PASSPHRASE"
+
+// openData opens the keys and the store of a data folder, making both on the first start.
+func openData(dir string) (*keystore.Store, *litestore.Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, nil, usageError{fmt.Errorf("data folder: %w", err)}
+	}
+	keys, err := openKeys(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := litestore.Open(filepath.Join(dir, dataFile))
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx := context.Background()
+	if err := store.Update(ctx, func(q records.Querier) error { return records.BindKeys(ctx, q, keys) }); err != nil {
+		return nil, nil, errors.Join(err, store.Close())
+	}
+	return keys, store, nil
+}
+
+// openKeys refuses to make new keys for a store that has cards under old ones.
+func openKeys(dir string) (*keystore.Store, error) {
+	path := filepath.Join(dir, keysFile)
+	passphrase := []byte(os.Getenv(passphraseVariable))
+	if _, err := os.Stat(filepath.Join(dir, dataFile)); err == nil {
+		keys, err := keystore.Open(path, passphrase)
+		return keys, wrapf(err, "open the keys of the data folder")
+	}
+	keys, err := keystore.OpenOrCreate(path, passphrase)
+	return keys, wrapf(err, "open the keys of the data folder")
+}
+
+func wrapf(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
+}
+
+// node is a running switch in embedded mode.
+type node struct {
+	log        *slog.Logger
+	keys       *keystore.Store
+	store      *litestore.Store
+	authorizer *authz.Authorizer
+	gateway    *gateway.Gateway
+	unlock     func() error
+
+	servers   []*server.Server
+	listeners []net.Listener
+	ready     atomic.Bool
+}
+
+// openNode opens the data folder for one switch: two on one file would not know of each other's holds.
+func openNode(dir string, log *slog.Logger) (*node, error) {
+	keys, store, err := openData(dir)
+	if err != nil {
+		return nil, err
+	}
+	n := &node{log: log, keys: keys, store: store}
+	if n.unlock, err = lockFolder(filepath.Join(dir, lockFile)); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	n.authorizer, err = authz.New(authz.Config{Now: time.Now}, store, memholds.New(), store, keys)
+	if err == nil {
+		err = n.route(context.Background())
+	}
+	if err != nil {
+		return nil, errors.Join(err, n.unlock(), store.Close())
+	}
+	n.gateway = gateway.New(n.authorizer, n.ready.Load, log)
+	return n, nil
+}
+
+// route reads the table of programs again.
+func (n *node) route(ctx context.Context) error {
+	return n.store.View(ctx, func(q records.Querier) error {
+		programs, err := records.Programs(ctx, q)
+		if err == nil {
+			n.authorizer.Route(programs)
+		}
+		return err
+	})
+}
+
+// listen opens the addresses, so that the caller knows the ports before anyone is served.
+func (n *node) listen(setups []listenerSetup) error {
+	for _, s := range setups {
+		srv, err := server.New(s.server, handler{n.gateway, s.peer}, n.log)
+		if err != nil {
+			return err
+		}
+		ln, err := net.Listen("tcp", s.address)
+		if err != nil {
+			return fmt.Errorf("listener %s: %w", s.peer.Name, err)
+		}
+		n.servers, n.listeners = append(n.servers, srv), append(n.listeners, ln)
+	}
+	return nil
+}
+
+const (
+	expireEvery = 20 * time.Millisecond // how late an answer to an overdue request may be
+	routeEvery  = 2 * time.Second       // how soon a program made by another process is known
+	closeWithin = 10 * time.Second
+)
+
+// serve serves until ctx ends, then drains the links, decides what is open, and closes the store.
+func (n *node) serve(ctx context.Context) error {
+	var wg sync.WaitGroup
+	errs := make([]error, len(n.servers))
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	for i, srv := range n.servers {
+		wg.Go(func() {
+			if errs[i] = srv.Serve(serving, n.listeners[i]); errs[i] != nil {
+				stop() // one door that fails closes the house: a half-open switch helps nobody
+			}
+		})
+	}
+	ticking, stopTicks := context.WithCancel(context.Background())
+	var ticks sync.WaitGroup
+	ticks.Go(func() { n.tick(ticking) })
+	n.ready.Store(true)
+	wg.Wait()
+	n.ready.Store(false)
+	closing, cancel := context.WithTimeout(context.Background(), closeWithin)
+	defer cancel()
+	err := n.authorizer.Close(closing)
+	stopTicks()
+	ticks.Wait()
+	return errors.Join(append(errs, err, n.store.Close(), n.unlock())...)
+}
+
+// tick does what has to happen from time to time.
+func (n *node) tick(ctx context.Context) {
+	expire, route := time.NewTicker(expireEvery), time.NewTicker(routeEvery)
+	defer expire.Stop()
+	defer route.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-expire.C:
+			n.authorizer.Expire(now)
+		case <-route.C:
+			if err := n.route(ctx); err != nil && ctx.Err() == nil {
+				n.log.Warn("read the programs", slog.Any("cause", err))
+			}
+		}
+	}
+}
+
+// handler joins the server's links to the gateway's sessions.
+type handler struct {
+	gateway *gateway.Gateway
+	peer    *gateway.Peer
+}
+
+// Open implements [server.Handler].
+func (h handler) Open(server.Link) server.Session { return session{h.gateway.Open(h.peer)} }
+
+type session struct{ *gateway.Session }
+
+// Frame implements [server.Session].
+func (s session) Frame(x *server.Exchange) { s.Session.Frame(x) }
+
+// Goodbye implements [server.Session].
+func (s session) Goodbye(send func(server.Encoder)) {
+	for _, e := range s.Session.Goodbye() {
+		send(e)
+	}
+}
+
+// Malfunction implements [server.Malfunctioner].
+func (s session) Malfunction(x *server.Exchange) { s.Session.Malfunction(x, x.Attached()) }

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+
+	"syscall"
+)
+
+// serveCmd runs the switch in embedded mode.
+type serveCmd struct {
+	Config  string `help:"A configuration file; flags override it." placeholder:"FILE" env:"HOLDFAST_CONFIG"`
+	Data    string `help:"The data folder, kept across restarts (default: holdfast-data)." placeholder:"DIR" env:"HOLDFAST_DATA"`
+	Listen  string `help:"Listen on this address only (default: 127.0.0.1:8583)." placeholder:"HOST:PORT" env:"HOLDFAST_LISTEN"`
+	Dialect string `help:"Dialect of the peer, built in or a file (default: iso87-ascii)." placeholder:"NAME|FILE" env:"HOLDFAST_DIALECT"`
+	Framing string `help:"Frame around each message (default: bin2, a two-byte length)." placeholder:"NAME" env:"HOLDFAST_FRAMING"`
+	Log     string `help:"How much to log: debug, info, warn or error (default: info)." placeholder:"LEVEL" env:"HOLDFAST_LOG"`
+}
+
+// Run serves until it is told to stop.
+func (c *serveCmd) Run(e *env) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	setups, err := cfg.setups()
+	if err != nil {
+		return err
+	}
+	log, err := newLog(e, cfg.Log)
+	if err != nil {
+		return err
+	}
+	tuneMemory()
+	n, err := openNode(cfg.Data, log)
+	if err != nil {
+		return err
+	}
+	if err := n.listen(setups); err != nil {
+		return errors.Join(err, n.store.Close(), n.unlock())
+	}
+	for i, ln := range n.listeners {
+		fmt.Fprintf(e.stdout, "holdfast: %s listens on %s, %s in %s frames\n", setups[i].peer.Name, ln.Addr(),
+			setups[i].peer.Dialect.Name(), setups[i].server.Format)
+	}
+	return n.serve(e.ctx)
+}
+
+func (c *serveCmd) config() (config, error) {
+	var cfg config
+	if c.Config != "" {
+		var err error
+		if cfg, err = loadConfig(c.Config); err != nil {
+			return cfg, err
+		}
+	}
+	set := func(field *string, values ...string) {
+		for _, v := range values {
+			if v != "" {
+				*field = v
+			}
+		}
+	}
+	if cfg.Data == "" {
+		cfg.Data = "holdfast-data"
+	}
+	set(&cfg.Data, c.Data)
+	set(&cfg.Log, c.Log)
+	if len(cfg.Listeners) == 0 || c.Listen != "" {
+		cfg.Listeners = []listenerConfig{{}}
+	}
+	if c.Listen == "" && c.Dialect == "" && c.Framing == "" {
+		return cfg, nil
+	}
+	if len(cfg.Listeners) != 1 {
+		return cfg, usagef("--dialect and --framing describe one listener; the configuration has %d", len(cfg.Listeners))
+	}
+	l := &cfg.Listeners[0]
+	set(&l.Address, c.Listen)
+	set(&l.Dialect, c.Dialect)
+	set(&l.Framing, c.Framing)
+	return cfg, nil
+}
+
+func (cfg config) setups() ([]listenerSetup, error) {
+	var setups []listenerSetup
+	names := map[string]bool{}
+	for _, l := range cfg.Listeners {
+		s, err := l.setup()
+		if err != nil {
+			return nil, err
+		}
+		if names[s.peer.Name] {
+			return nil, usagef("two listeners are named %s", s.peer.Name)
+		}
+		names[s.peer.Name] = true
+		setups = append(setups, s)
+	}
+	return setups, nil
+}
+
+func newLog(e *env, level string) (*slog.Logger, error) {
+	if level == "" {
+		level = "info"
+	}
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, usagef("log level %q is not debug, info, warn or error", level)
+	}
+	return slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: l})), nil
+}
+
+// tuneMemory lets the collector run rarely while the heap is small: the hot path makes short-lived garbage
+// and the live heap is a few tens of megabytes. The operator's own GOGC and GOMEMLIMIT win.
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetGCPercent(400)
+		debug.SetMemoryLimit(80 << 20)
+	}
+}
+
+// lockFolder takes the folder for this process. The system gives the lock back when the process ends,
+// however it ends.
+func lockFolder(path string) (unlock func() error, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the data folder: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(errors.New("the data folder is in use by another holdfast"), f.Close())
+	}
+	return f.Close, nil
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"holdfast/store/litestore"
+	"holdfast/store/records"
+)
+
+// verifyCmd checks the books of a data folder; a switch may be running on it.
+type verifyCmd struct {
+	Data string `help:"The data folder." default:"holdfast-data" placeholder:"DIR" env:"HOLDFAST_DATA"`
+	JSON bool   `name:"json" help:"Print the report as JSON."`
+}
+
+// Run prints what was compared and every violation; it fails when there is one.
+func (c *verifyCmd) Run(e *env) error {
+	report, err := verifyReport(e.ctx, c.Data)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		encoder := json.NewEncoder(e.stdout)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(report)
+	} else {
+		err = printReport(e.stdout, report)
+	}
+	if err == nil && len(report.Violations) > 0 {
+		err = errFound
+	}
+	return err
+}
+
+func verifyReport(ctx context.Context, dir string) (records.Report, error) {
+	r, err := litestore.OpenReader(filepath.Join(dir, dataFile))
+	if err != nil {
+		return records.Report{}, usageError{err}
+	}
+	report, err := records.Verify(ctx, r)
+	if err == nil {
+		if damage := r.Intact(); damage != nil {
+			report.Violations = append(report.Violations, records.Violation{Invariant: "the file is intact", What: damage.Error()})
+		}
+	}
+	return report, errors.Join(err, r.Close())
+}
+
+// verifyData verifies the folder, prints the report, and returns how many violations there are.
+func verifyData(ctx context.Context, dir string, w io.Writer) (int, error) {
+	report, err := verifyReport(ctx, dir)
+	if err != nil {
+		return 0, err
+	}
+	return len(report.Violations), printReport(w, report)
+}
+
+func printReport(w io.Writer, report records.Report) error {
+	for _, c := range report.Checked {
+		mark := "ok  "
+		if c.Violations > 0 {
+			mark = "FAIL"
+		}
+		fmt.Fprintf(w, "  %s  %-54s %8d compared\n", mark, c.Invariant, c.Rows)
+	}
+	for _, v := range report.Violations {
+		fmt.Fprintf(w, "  VIOLATION  %s: %s\n", v.Invariant, v.What)
+	}
+	verdict := "the books are in order"
+	if len(report.Violations) > 0 {
+		verdict = fmt.Sprintf("%d violations", len(report.Violations))
+	}
+	_, err := fmt.Fprintf(w, "verify: %s\n", verdict)
+	return err
+}
