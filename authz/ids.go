@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"encoding/binary"
 	"sort"
 	"strconv"
 	"sync"
@@ -39,7 +40,8 @@ func (id ID) Time() time.Time {
 	return time.UnixMilli(int64(id) >> (sequenceBits + nodeBits)).UTC()
 }
 
-// dupKey hashes what makes a transaction itself. A message without local time is told apart by DE 7.
+// dupKey hashes what makes a transaction itself, behind its time: keys that come together lie together in
+// an index. A message without local time is told apart by DE 7.
 func dupKey(keys *keystore.Store, r *Request) DupKey {
 	t := &r.Trace
 	when := t.Local
@@ -57,7 +59,13 @@ func dupKey(keys *keystore.Store, r *Request) DupKey {
 	b = append(b, byte(class))
 	b = append(b, r.Tag[:]...)
 	b = strconv.AppendInt(b, r.Amount.Minor, 10)
-	return DupKey(keys.Keyed("dup", b))
+	key := DupKey(keys.Keyed("dup", b))
+	var second uint32 // of the year, as the digits MMDDhhmmss
+	for _, c := range []byte(when) {
+		second = second*10 + uint32(c-'0')
+	}
+	binary.BigEndian.PutUint32(key[:4], second)
+	return key
 }
 
 const approvalAlphabet = "0123456789ABCDEFGHJKLMNPQRSTUVWX" // 32 characters; I and O are left out

@@ -3,15 +3,18 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -112,6 +115,76 @@ func TestEveryStepOfTheDayCanFail(t *testing.T) {
 	}
 	if len(steps) < 50 {
 		t.Errorf("only %d steps were tried", len(steps))
+	}
+}
+
+// untilText ends a run of the program once it has printed a text.
+type untilText struct {
+	mu sync.Mutex
+
+	out  bytes.Buffer
+	text string
+	seen chan struct{} // closed when the text is there
+}
+
+// Write implements io.Writer.
+func (u *untilText) Write(p []byte) (int, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	before := strings.Contains(u.out.String(), u.text)
+	n, err := u.out.Write(p)
+	if !before && strings.Contains(u.out.String(), u.text) {
+		close(u.seen)
+	}
+	return n, err
+}
+
+// What the demo tells its user to type must work while it stays up, and a signal must end it well.
+func TestDemoStaysUpAndItsAdviceWorks(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	out := &untilText{text: "verify --data", seen: make(chan struct{})}
+	status := make(chan int, 1) // one status, so that the program never waits
+	go func() {
+		status <- run(&env{ctx: ctx, stdin: strings.NewReader(""), stdout: out, stderr: io.Discard}, []string{"demo", "--port", "0"})
+	}()
+	select {
+	case <-out.seen:
+	case code := <-status:
+		t.Fatalf("it ended with status %d:\n%s", code, out.out.String())
+	}
+	out.mu.Lock()
+	printed := out.out.String()
+	out.mu.Unlock()
+	_, advice, _ := strings.Cut(printed, "Ctrl-C")
+	commands := 0
+	for line := range strings.Lines(strings.ReplaceAll(advice, "\\\n", "")) {
+		fields := strings.Fields(line)
+		if len(fields) < 3 || !strings.HasPrefix(line, "  ") || fields[0] == "#" {
+			continue
+		}
+		commands++
+		for i, f := range fields {
+			if strings.HasPrefix(f, "testdata/") {
+				fields[i] = filepath.Join("..", "..", f)
+			}
+		}
+		if code, shown, errs := runHoldfast(t, fields[1:]...); code != exitOK {
+			t.Errorf("%s: status %d: %s%s", strings.TrimSpace(line), code, shown, errs)
+		}
+	}
+	if commands != 4 {
+		t.Errorf("%d commands, want replay, explain, decode and verify:\n%s", commands, advice)
+	}
+	stop()
+	if code := <-status; code != exitOK {
+		t.Errorf("status %d after the end", code)
+	}
+	if _, dir, _ := strings.Cut(printed, "its data in "); dir != "" {
+		if _, err := os.Stat(strings.Fields(dir)[0]); err == nil {
+			t.Error("the temporary folder is still there")
+		}
 	}
 }
 

@@ -69,6 +69,7 @@ func TestSeedNamesTheMistake(t *testing.T) {
 		{"a program in another currency", "currency: EUR, funding", "currency: USD, funding", exitFailed, "cards[0]: the currency differs"},
 		{"a program without its deposit", "    deposits: [{currency: EUR, amount: 100.00}]\n", "", exitFailed, "cards[0]: the program has no deposit"},
 		{"a tag that nobody knows", "partners:", "partners: !what 0\nrest:", exitUsage, "is there a tag"},
+		{"a card number as a key", "  - name: Zeta", "  - \"" + seedCardNumber + "\": 1\n    name: Zeta", exitUsage, "unknown field \"(digits)\""},
 		{"nothing", seedWorldText, "# nothing\n", exitUsage, "partners: there are none"},
 	}
 	for _, c := range cases {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -98,6 +99,9 @@ func parseWorld(text []byte) (*world, error) {
 	return &w, nil
 }
 
+// longDigits may be a card number: the library quotes keys, and a slip of the pen makes a key of anything.
+var longDigits = regexp.MustCompile(`[0-9][0-9_]{10,}`)
+
 // decodeYAML decodes strictly. The library (1.19.0) panics on a tag it does not know in front of a scalar where a list
 // belongs; what a panic says may hold anything, so it is not told.
 func decodeYAML(text []byte, into any) (err error) {
@@ -108,7 +112,7 @@ func decodeYAML(text []byte, into any) (err error) {
 	}()
 	err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(into)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return errors.New(yaml.FormatError(err, false, false))
+		return errors.New(longDigits.ReplaceAllString(yaml.FormatError(err, false, false), "(digits)"))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"runtime/pprof"
 
 	"syscall"
 )
@@ -17,6 +18,7 @@ type serveCmd struct {
 	Listen  string `help:"Listen on this address only (default: 127.0.0.1:8583)." placeholder:"HOST:PORT" env:"HOLDFAST_LISTEN"`
 	Dialect string `help:"Dialect of the peer, built in or a file (default: iso87-ascii)." placeholder:"NAME|FILE" env:"HOLDFAST_DIALECT"`
 	Framing string `help:"Frame around each message (default: bin2, a two-byte length)." placeholder:"NAME" env:"HOLDFAST_FRAMING"`
+	Profile string `help:"Write a CPU profile of the whole run to this file." placeholder:"FILE" env:"HOLDFAST_CPUPROFILE" hidden:""`
 	Log     string `help:"How much to log: debug, info, warn or error (default: info)." placeholder:"LEVEL" env:"HOLDFAST_LOG"`
 }
 
@@ -34,6 +36,11 @@ func (c *serveCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	stop, err := profile(c.Profile)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	tuneMemory()
 	n, err := openNode(cfg.Data, log)
 	if err != nil {
@@ -133,4 +140,19 @@ func lockFolder(path string) (unlock func() error, err error) {
 		return nil, errors.Join(errors.New("the data folder is in use by another holdfast"), f.Close())
 	}
 	return f.Close, nil
+}
+
+// profile records where the CPU time goes, for those who work on the switch.
+func profile(path string) (stop func(), err error) {
+	if path == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("profile: %w", err)}
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("profile: %w", err), f.Close())
+	}
+	return func() { pprof.StopCPUProfile(); _ = f.Close() }, nil
 }

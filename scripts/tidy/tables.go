@@ -29,9 +29,10 @@ var rooms = map[string][]string{
 	"store/memholds":  with(leaves, "authz"),
 	"store/storetest": with(leaves, "authz", "store/records"),
 
-	"testdata":     {},
-	"cmd/holdfast": {anything},
-	"scripts/tidy": {},
+	"testdata/traces": {},
+	"testdata/worlds": {},
+	"cmd/holdfast":    {anything},
+	"scripts/tidy":    {},
 }
 
 // leaves are the packages under authz that import nothing but each other.

@@ -37,7 +37,7 @@ const insertRow = `INSERT INTO authorizations (id, partner_id, card_id, stan, du
  forwarder, terminal, merchant, transmitted, local, processing, mcc, entry_mode, bin, last4, received_at)
 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?15,?16,?17,?18,?19,?19,?20,?21,?22,?23,?24,
  ?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36,?37)
-ON CONFLICT (card_id, stan, dup) DO NOTHING`
+ON CONFLICT (dup) DO NOTHING`
 
 // insert writes the row. When its key is taken, the entry becomes a duplicate of the stored one.
 func (a *arbiter) insert(r *row) (bool, error) {
@@ -125,20 +125,18 @@ func (a *arbiter) rows(sql string, bind func(*binder)) ([]stored, error) {
 }
 
 func (a *arbiter) rowsBySTAN(card authz.CardID, stan string) ([]stored, error) {
-	return a.rows("WHERE card_id = ?1 AND stan = ?2 ORDER BY id DESC LIMIT ?3", func(b *binder) {
+	return a.rows("WHERE stan = ?2 AND card_id = ?1 ORDER BY id DESC LIMIT ?3", func(b *binder) {
 		b.int(int64(card))
 		b.text(stan)
 		b.int(rowsMax)
 	})
 }
 
-// rowsByRRN walks the rows of the card in the window: no index is kept for a question that is asked
-// only when the original data elements lead nowhere.
 func (a *arbiter) rowsByRRN(card authz.CardID, r *authz.Request) ([]stored, error) {
 	if r.Trace.RRN == "" {
 		return nil, nil
 	}
-	return a.rows("WHERE card_id = ?1 AND rrn = ?2 AND received_at > ?3 ORDER BY id DESC LIMIT ?4",
+	return a.rows("WHERE rrn = ?2 AND card_id = ?1 AND received_at > ?3 ORDER BY id DESC LIMIT ?4",
 		func(b *binder) {
 			b.int(int64(card))
 			b.text(r.Trace.RRN)
@@ -148,15 +146,7 @@ func (a *arbiter) rowsByRRN(card authz.CardID, r *authz.Request) ([]stored, erro
 
 // rowByKey finds the row that has the entry's key, or nil.
 func (a *arbiter) rowByKey(e *authz.Entry) (*stored, error) {
-	card := int64(0)
-	if e.Card != nil {
-		card = int64(e.Card.ID)
-	}
-	rows, err := a.rows("WHERE card_id = ?1 AND stan = ?2 AND dup = ?3", func(b *binder) {
-		b.int(card)
-		b.text(e.Request.Trace.STAN)
-		b.blob(e.Request.Dup[:])
-	})
+	rows, err := a.rows("WHERE dup = ?1", func(b *binder) { b.blob(e.Request.Dup[:]) })
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}

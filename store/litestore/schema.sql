@@ -59,9 +59,12 @@ CREATE TABLE balances (
   CHECK ((kind = 'USER') = (user_id IS NOT NULL)),
   CHECK (ledger - held >= 0 OR forced = 1)
 ) STRICT;
-CREATE UNIQUE INDEX balances_partner ON balances (partner_id, kind, currency) WHERE kind <> 'USER';
-CREATE INDEX balances_user ON balances (user_id) WHERE kind = 'USER';
+-- No partial index here: the planner would compare its condition with the parameters of every statement on
+-- this table, and SQLite would then prepare the statement again at each new value.
+CREATE INDEX balances_owner ON balances (partner_id, user_id);
 
+-- A card's row has everything that a decision needs, so that a snapshot is one look-up by its tag. What it
+-- repeats of its user, partner and balance is changed together with them, in a new version.
 CREATE TABLE cards (
   id          INTEGER PRIMARY KEY,
   partner_id  INTEGER NOT NULL REFERENCES partners (id),
@@ -76,6 +79,9 @@ CREATE TABLE cards (
   state       INTEGER NOT NULL,
   lock        INTEGER NOT NULL DEFAULT 0 CHECK (lock BETWEEN 0 AND 8),
   expiry      INTEGER NOT NULL,
+  currency    INTEGER NOT NULL,
+  holder_restricted  INTEGER NOT NULL DEFAULT 0 CHECK (holder_restricted IN (0, 1)),
+  balance_restricted INTEGER NOT NULL DEFAULT 0 CHECK (balance_restricted IN (0, 1)),
   version     INTEGER NOT NULL DEFAULT 1,
   tombstones  INTEGER NOT NULL DEFAULT 0,
   created_at  INTEGER NOT NULL
@@ -125,8 +131,11 @@ CREATE TABLE authorizations (
   last4            TEXT    NOT NULL,
   received_at      INTEGER NOT NULL
 ) STRICT;
--- One index for two questions: is there a row with this key, and which rows of this card have this STAN.
-CREATE UNIQUE INDEX authorizations_dup ON authorizations (card_id, stan, dup);
+-- Every index grows at its end: a duplicate key begins with the time of the transaction, STANs and RRNs
+-- count up. An index by card would touch another page with each row, which is most of what a row costs.
+CREATE UNIQUE INDEX authorizations_dup ON authorizations (dup);
+CREATE INDEX authorizations_stan ON authorizations (stan, card_id);
+CREATE INDEX authorizations_rrn ON authorizations (rrn, card_id);
 
 -- A reversal that came before its original.
 CREATE TABLE tombstones (

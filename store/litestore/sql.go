@@ -114,18 +114,15 @@ func (a *arbiter) card(e *authz.Entry) (cardFacts, error) {
 	if err := s.Reset(); err != nil || !facts.stale {
 		return facts, err
 	}
-	fresh, err := readCard(a.c, "c.id = ?1", func(b *binder) { b.int(int64(e.Card.ID)) })
+	fresh, err := readCard(a.c, "id = ?1", func(b *binder) { b.int(int64(e.Card.ID)) })
 	if err == nil {
 		a.fresh = append(a.fresh, fresh)
 	}
 	return facts, err
 }
 
-const readCardSQL = `SELECT c.id, c.version, c.partner_id, c.program_id, c.user_id, c.balance_id,
- coalesce(c.deposit_id, 0), b.currency, c.state, c.lock, c.expiry,
- u.state <> 'ACTIVE' OR p.state <> 'ACTIVE', b.state <> 'ACTIVE'
-FROM cards c JOIN users u ON u.id = c.user_id JOIN partners p ON p.id = c.partner_id
-JOIN balances b ON b.id = c.balance_id WHERE `
+const readCardSQL = `SELECT id, version, partner_id, program_id, user_id, balance_id, coalesce(deposit_id, 0),
+ currency, state, lock, expiry, holder_restricted, balance_restricted FROM cards WHERE `
 
 func readCard(c *sqlite.Conn, where string, bind func(*binder)) (authz.Card, error) {
 	s, err := c.Prepare(readCardSQL + where)
@@ -160,11 +157,21 @@ func errOr(err, otherwise error) error {
 	return otherwise
 }
 
+// snapshot runs f in one read transaction, which is cheaper than one for each statement.
+func (s *Store) snapshot(ctx context.Context, f func(*sqlite.Conn) error) error {
+	return s.view(ctx, func(c *sqlite.Conn) error {
+		if err := exec(c, "BEGIN"); err != nil {
+			return err
+		}
+		return errors.Join(f(c), exec(c, "COMMIT"))
+	})
+}
+
 // Find implements [authz.Cards].
 func (s *Store) Find(ctx context.Context, tags []authz.Tag, found func(int, authz.Card)) error {
-	err := s.view(ctx, func(c *sqlite.Conn) error {
+	err := s.snapshot(ctx, func(c *sqlite.Conn) error {
 		for i := range tags {
-			card, err := readCard(c, "c.tag = ?1", func(b *binder) { b.blob(tags[i][:]) })
+			card, err := readCard(c, "tag = ?1", func(b *binder) { b.blob(tags[i][:]) })
 			switch {
 			case err == nil:
 				found(i, card)
@@ -180,7 +187,7 @@ func (s *Store) Find(ctx context.Context, tags []authz.Tag, found func(int, auth
 // Balances implements [authz.Journal].
 func (s *Store) Balances(ctx context.Context, ids []authz.BalanceID) ([]authz.Balance, error) {
 	var truth []authz.Balance
-	err := s.view(ctx, func(c *sqlite.Conn) error {
+	err := s.snapshot(ctx, func(c *sqlite.Conn) error {
 		for _, id := range ids {
 			a, err := readAccount(c, id)
 			if err != nil {

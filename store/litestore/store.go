@@ -31,10 +31,12 @@ var schema string
 const SchemaVersion = 1
 
 const (
-	applicationID = 0x484f4c44 // "HOLD": file(1) and we know our own files by it
-	readers       = 2
-	queueMax      = 1024
-	busyMillis    = 5000 // for another process on the same file, such as holdfast verify
+	applicationID  = 0x484f4c44 // "HOLD": file(1) and we know our own files by it
+	readers        = 2
+	writerCacheKiB = 8192
+	readerCacheKiB = 1024
+	queueMax       = 1024
+	busyMillis     = 5000 // for another process on the same file, such as holdfast verify
 )
 
 // Store is an open file. It is safe for concurrent use.
@@ -58,7 +60,7 @@ var (
 // Open opens the file, creating it with its schema when it does not exist. A file of another program
 // or of a schema that this build does not know is refused and left untouched.
 func Open(path string) (*Store, error) {
-	writer, err := connect(path)
+	writer, err := connect(path, writerCacheKiB)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +70,7 @@ func Open(path string) (*Store, error) {
 	s := &Store{path: path, jobs: make(chan *job, queueMax), quit: make(chan struct{}),
 		ended: make(chan struct{}), readers: make(chan *sqlite.Conn, readers)}
 	for range readers {
-		c, err := connect(path)
+		c, err := connect(path, readerCacheKiB)
 		if err != nil {
 			return nil, errors.Join(err, s.closeReaders(), writer.Close())
 		}
@@ -82,7 +84,7 @@ func Open(path string) (*Store, error) {
 
 // connect opens a connection with our settings. Pages of 2 KiB halve what a scattered update of small
 // rows writes to the log; the log is copied back by our own checkpoints, not inside a commit.
-func connect(path string) (*sqlite.Conn, error) {
+func connect(path string, cacheKiB int) (*sqlite.Conn, error) {
 	if f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return nil, fmt.Errorf("open the data file: %w", err)
 	} else if err := f.Close(); err != nil {
@@ -98,7 +100,7 @@ func connect(path string) (*sqlite.Conn, error) {
 		"PRAGMA journal_mode = WAL",
 		"PRAGMA synchronous = FULL",
 		"PRAGMA wal_autocheckpoint = 0",
-		"PRAGMA cache_size = -8192",
+		fmt.Sprintf("PRAGMA cache_size = -%d", cacheKiB),
 		"PRAGMA foreign_keys = ON",
 		"PRAGMA temp_store = MEMORY",
 	} {

@@ -34,7 +34,7 @@ func (a *arbiter) reverse(e *authz.Entry) error {
 }
 
 // original reads the rows of the card that a reversal or an advice may be about and matches them:
-// first those with the STAN it names, then the rest of the window.
+// first those with the STAN it names, then those with its RRN.
 func (a *arbiter) original(e *authz.Entry) (*stored, bool, error) {
 	if e.Card == nil {
 		return nil, false, nil

@@ -181,8 +181,8 @@ func guard(f func() error) (err error) {
 }
 
 const (
-	checkpointBytes = 8 << 20  // copy the log back in the background past this size
-	restartBytes    = 64 << 20 // start the log over past this size, between two commits
+	checkpointBytes = 96 << 20  // copy the log back in the background past this size
+	restartBytes    = 128 << 20 // start the log over past this size, between two commits
 )
 
 type checkpoints struct {

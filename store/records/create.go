@@ -101,9 +101,19 @@ func CreateUser(ctx context.Context, q Querier, partner authz.PartnerID, name, k
 	return authz.UserID(id), wrap("create user", err)
 }
 
-// CreatePartnerBalance opens a partner's balance of a kind: COMPANY, CREDIT or DEPOSIT.
+// CreatePartnerBalance opens a partner's balance of a kind: COMPANY, CREDIT or DEPOSIT. A partner has at
+// most one of a kind in a currency.
 func CreatePartnerBalance(ctx context.Context, q Querier, p authz.PartnerID, kind string, c money.Currency,
 	at time.Time) (authz.BalanceID, error) {
+	exists := false
+	if err := q.Query(ctx, func(Row) error { exists = true; return nil },
+		"SELECT id FROM balances WHERE partner_id = $1 AND user_id IS NULL AND kind = $2 AND currency = $3",
+		int64(p), kind, numeric(c)); err != nil {
+		return 0, wrap("create balance", err)
+	}
+	if exists {
+		return 0, fmt.Errorf("%s balance in %s: %w", kind, c.Alpha(), ErrExists)
+	}
 	return createBalance(ctx, q, p, kind, nil, c, at)
 }
 
@@ -176,15 +186,17 @@ type Card struct {
 // IssueCard stores a card: its number only sealed and as a tag. Its balance must be in the program's
 // currency, its number in the program's range, and a deposit program must have its deposit.
 func IssueCard(ctx context.Context, q Querier, keys *keystore.Store, c Card, at time.Time) (authz.CardID, error) {
-	var f struct{ partner, low, high, currency, user, balance, deposit int64 }
+	var f struct{ partner, low, high, currency, user, balance, deposit, holder, locked int64 }
 	funding := ""
 	if err := q.Query(ctx, func(r Row) error {
 		f.partner, f.low, f.high, f.currency, funding = r.Int(0), r.Int(1), r.Int(2), r.Int(3), r.Text(4)
-		f.user, f.balance, f.deposit = r.Int(5), r.Int(6), r.Int(7)
+		f.user, f.balance, f.deposit, f.holder, f.locked = r.Int(5), r.Int(6), r.Int(7), r.Int(8), r.Int(9)
 		return nil
 	}, `SELECT g.partner_id, g.bin_low, g.bin_high, g.currency, g.funding, b.user_id, b.currency,
- (SELECT d.id FROM balances d WHERE d.partner_id = g.partner_id AND d.kind = 'DEPOSIT' AND d.currency = g.currency)
+ (SELECT d.id FROM balances d WHERE d.partner_id = g.partner_id AND d.kind = 'DEPOSIT' AND d.currency = g.currency),
+ CASE WHEN u.state <> 'ACTIVE' OR p.state <> 'ACTIVE' THEN 1 ELSE 0 END, CASE WHEN b.state <> 'ACTIVE' THEN 1 ELSE 0 END
 FROM programs g JOIN balances b ON b.partner_id = g.partner_id AND b.kind = 'USER'
+JOIN users u ON u.id = b.user_id JOIN partners p ON p.id = g.partner_id
 WHERE g.id = $1 AND b.id = $2`, int64(c.Program), int64(c.Balance)); err != nil {
 		return 0, wrap("issue card", err)
 	}
@@ -213,9 +225,11 @@ WHERE g.id = $1 AND b.id = $2`, int64(c.Program), int64(c.Balance)); err != nil 
 	}
 	tag := keys.Tag(c.Number)
 	_, err = q.Exec(ctx, `INSERT INTO cards (id, partner_id, program_id, user_id, balance_id, deposit_id, tag, sealed,
- bin, last4, state, lock, expiry, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+ bin, last4, state, lock, expiry, currency, holder_restricted, balance_restricted, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
 		id, f.partner, int64(c.Program), f.user, int64(c.Balance), deposit, tag[:], sealed, c.Number.BIN(6),
-		c.Number.Last4(), int64(c.State), int64(c.Lock), int64(c.Expiry), at.UnixMicro())
+		c.Number.Last4(), int64(c.State), int64(c.Lock), int64(c.Expiry), f.currency, f.holder,
+		f.locked, at.UnixMicro())
 	return authz.CardID(id), wrap("issue card", err)
 }
 

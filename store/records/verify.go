@@ -125,7 +125,7 @@ WHERE a.reason = %d AND (c.id IS NULL OR a.approval = '' AND a.answered = a.reas
 		}, {
 			name:  "one decision for a key",
 			count: "SELECT count(*) FROM authorizations",
-			broken: `SELECT min(id), max(id), count(*) FROM authorizations GROUP BY card_id, stan, dup
+			broken: `SELECT min(id), max(id), count(*) FROM authorizations GROUP BY dup
 HAVING count(*) > 1`,
 			text: "authorizations %d to %d: %d rows",
 		}, {
@@ -140,9 +140,17 @@ WHERE t.used_by <> 0 AND (a.id IS NULL OR a.reason NOT IN (%d, %d)) ORDER BY t.i
 			count: "SELECT count(*) FROM cards",
 			broken: `SELECT c.id, c.balance_id, c.program_id FROM cards c JOIN balances b ON b.id = c.balance_id
  JOIN programs g ON g.id = c.program_id JOIN users u ON u.id = c.user_id
-WHERE b.currency <> g.currency OR b.partner_id <> c.partner_id OR g.partner_id <> c.partner_id
+WHERE b.currency <> g.currency OR c.currency <> b.currency OR b.partner_id <> c.partner_id OR g.partner_id <> c.partner_id
  OR u.partner_id <> c.partner_id OR b.user_id <> c.user_id ORDER BY c.id`,
 			text: "card %d on balance %d in program %d",
+		}, {
+			name:  "a card repeats the states behind it",
+			count: "SELECT count(*) FROM cards",
+			broken: `SELECT c.id, c.user_id, c.balance_id FROM cards c JOIN balances b ON b.id = c.balance_id
+ JOIN users u ON u.id = c.user_id JOIN partners p ON p.id = c.partner_id
+WHERE (c.holder_restricted = 1) <> (u.state <> 'ACTIVE' OR p.state <> 'ACTIVE')
+ OR (c.balance_restricted = 1) <> (b.state <> 'ACTIVE') ORDER BY c.id`,
+			text: "card %d of user %d on balance %d",
 		},
 	}
 }
