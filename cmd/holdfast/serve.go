@@ -124,7 +124,7 @@ func newLog(e *env, level string) (*slog.Logger, error) {
 // and the live heap is a few tens of megabytes. The operator's own GOGC and GOMEMLIMIT win.
 func tuneMemory() {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(200)
 		debug.SetMemoryLimit(80 << 20)
 	}
 }

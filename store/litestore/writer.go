@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -77,7 +76,7 @@ func (s *Store) submit(ctx context.Context, j *job) error {
 func (s *Store) write(c *sqlite.Conn) {
 	defer func() {
 		// A clean file at the end: the log is copied back and the next start has nothing to recover.
-		_ = truncate(c)
+		_ = restart(c, "TRUNCATE")
 		_ = c.Close()
 		close(s.ended)
 	}()
@@ -135,7 +134,7 @@ func (s *Store) commit(c *sqlite.Conn, batches []*job) {
 		j.err = err
 		close(j.done)
 	}
-	s.checks.wrote(s.path)
+	s.checks.wrote(batches)
 }
 
 func (s *Store) transact(c *sqlite.Conn, batches []*job) error {
@@ -180,31 +179,34 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
-const (
-	checkpointBytes = 96 << 20  // copy the log back in the background past this size
-	restartBytes    = 128 << 20 // start the log over past this size, between two commits
-)
+// checkpointRows is how many rows are committed between two checkpoints. A page that was written many times
+// is copied back once, so rare checkpoints cost less; the log grows by some 2 KiB a row meanwhile, and a
+// start after a crash reads it once.
+const checkpointRows = 40_000
 
 type checkpoints struct {
 	due  chan struct{}
-	seen int64
+	rows int
 }
 
-// wrote is called after each commit, on the writer.
-func (k *checkpoints) wrote(path string) {
-	info, err := os.Stat(path + "-wal")
-	if err != nil || info.Size()-k.seen < checkpointBytes && info.Size() < restartBytes {
+// wrote counts what was committed, on the writer.
+func (k *checkpoints) wrote(batches []*job) {
+	for _, j := range batches {
+		k.rows += len(j.batch)
+	}
+	if k.rows < checkpointRows {
 		return
 	}
-	k.seen = info.Size()
+	k.rows = 0
 	select {
 	case k.due <- struct{}{}:
 	default:
 	}
 }
 
-// checkpoint copies the log back beside the writer. When the log has grown long it asks the writer for
-// a moment to start it over: by then almost everything is copied, so the moment is short.
+// checkpoint copies the log back beside the writer, twice so that little is left, and then asks the writer
+// for a moment to copy the rest and start the log over. The file keeps its size: to overwrite it is faster
+// than to grow it anew.
 func (s *Store) checkpoint() {
 	for {
 		select {
@@ -212,17 +214,10 @@ func (s *Store) checkpoint() {
 			return
 		case <-s.checks.due:
 		}
-		_ = s.view(context.Background(), func(c *sqlite.Conn) error {
-			return sqlitex.ExecuteTransient(c, "PRAGMA wal_checkpoint(PASSIVE)", nil)
-		})
-		if info, err := os.Stat(s.path + "-wal"); err != nil || info.Size() < restartBytes {
-			continue
+		for range 2 {
+			_ = s.view(context.Background(), func(c *sqlite.Conn) error { return exec(c, "PRAGMA wal_checkpoint(PASSIVE)") })
 		}
-		j := &job{done: make(chan struct{})}
-		j.own = func(c *sqlite.Conn) error {
-			s.checks.seen = 0
-			return truncate(c)
-		}
+		j := &job{done: make(chan struct{}), own: func(c *sqlite.Conn) error { return restart(c, "RESTART") }}
 		select {
 		case s.jobs <- j:
 		case <-s.quit:
@@ -236,10 +231,10 @@ func (s *Store) checkpoint() {
 	}
 }
 
-// truncate starts the log over unless someone reads it: another process must not make the writer wait.
-func truncate(c *sqlite.Conn) error {
+// restart starts the log over unless someone reads it: another process must not make the writer wait.
+func restart(c *sqlite.Conn, mode string) error {
 	return errors.Join(
 		sqlitex.ExecuteTransient(c, "PRAGMA busy_timeout = 0", nil),
-		sqlitex.ExecuteTransient(c, "PRAGMA wal_checkpoint(TRUNCATE)", nil),
+		sqlitex.ExecuteTransient(c, "PRAGMA wal_checkpoint("+mode+")", nil),
 		sqlitex.ExecuteTransient(c, fmt.Sprintf("PRAGMA busy_timeout = %d", busyMillis), nil))
 }
