@@ -34,6 +34,11 @@ type benchReport struct {
 	CapacityP50 float64 `json:"capacity_p50_ms"`
 	CapacityP99 float64 `json:"capacity_p99_ms"`
 
+	// At 70 % of the capacity, which the load above need not be near.
+	HighPerSecond float64 `json:"approved_at_70_percent_of_capacity_per_second"`
+	HighP50       float64 `json:"p50_at_70_percent_of_capacity_ms"`
+	HighP99       float64 `json:"p99_at_70_percent_of_capacity_ms"`
+
 	MemoryMiB         float64 `json:"memory_mib"` // largest resident set of the switch
 	Cards             int     `json:"cards"`
 	Links             int     `json:"links"`
@@ -70,6 +75,12 @@ func (r *benchReport) phases(one, few, most *load.Result) {
 	r.SixteenP50, r.SixteenP99 = millis(few.Latency.At(50)), millis(few.Latency.At(99))
 	r.CapacityP50, r.CapacityP99 = millis(most.Latency.At(50)), millis(most.Latency.At(99))
 	r.ApprovalsPerSecond = places(most.ApprovedPerSecond(), 0)
+}
+
+// high takes over the open load near the capacity.
+func (r *benchReport) high(result *load.Result) {
+	r.HighPerSecond = places(result.ApprovedPerSecond(), 0)
+	r.HighP50, r.HighP99 = millis(result.Latency.At(50)), millis(result.Latency.At(99))
 }
 
 // open takes over the open-loop part.
@@ -110,6 +121,7 @@ func (r *benchReport) print(out io.Writer) error {
 	fmt.Fprintf(w, "1 in flight\t\t%.2f\t%.2f\t\t\n", r.SingleP50, r.SingleP99)
 	fmt.Fprintf(w, "16 in flight\t\t%.2f\t%.2f\t\t\n", r.SixteenP50, r.SixteenP99)
 	fmt.Fprintf(w, "capacity, 512 in flight\t%.0f\t%.2f\t%.2f\t\t\n", r.ApprovalsPerSecond, r.CapacityP50, r.CapacityP99)
+	fmt.Fprintf(w, "open loop, 70 %% of it\t%.0f\t%.2f\t%.2f\t\t\n", r.HighPerSecond, r.HighP50, r.HighP99)
 	fmt.Fprintf(w, "open loop at %.0f/s\t%.0f\t%.2f\t%.2f\t%.2f\t\n", r.OfferedPerSecond, r.ApprovedAtOffered, r.P50, r.P99, r.P999)
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the figures: %w", err)

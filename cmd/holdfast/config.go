@@ -1,14 +1,10 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
-
-	"github.com/goccy/go-yaml"
 
 	"holdfast/switch/frame"
 	"holdfast/switch/gateway"
@@ -52,9 +48,8 @@ func loadConfig(path string) (config, error) {
 	if err != nil {
 		return c, usageError{fmt.Errorf("read the configuration: %w", err)}
 	}
-	err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&c)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return c, usagef("configuration %s: %s", path, yaml.FormatError(err, false, false))
+	if err := decodeYAML(text, &c); err != nil {
+		return c, usageError{fmt.Errorf("configuration %s: %w", path, err)}
 	}
 	return c, nil
 }

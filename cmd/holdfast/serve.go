@@ -125,7 +125,7 @@ func newLog(e *env, level string) (*slog.Logger, error) {
 func tuneMemory() {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(200)
-		debug.SetMemoryLimit(80 << 20)
+		debug.SetMemoryLimit(56 << 20)
 	}
 }
 

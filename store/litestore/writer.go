@@ -182,7 +182,7 @@ func guard(f func() error) (err error) {
 // checkpointRows is how many rows are committed between two checkpoints. A page that was written many times
 // is copied back once, so rare checkpoints cost less; the log grows by some 2 KiB a row meanwhile, and a
 // start after a crash reads it once.
-const checkpointRows = 40_000
+const checkpointRows = 20_000
 
 type checkpoints struct {
 	due  chan struct{}
@@ -204,7 +204,7 @@ func (k *checkpoints) wrote(batches []*job) {
 	}
 }
 
-// checkpoint copies the log back beside the writer, twice so that little is left, and then asks the writer
+// checkpoint copies the log back beside the writer, again and again so that little is left, and then asks the writer
 // for a moment to copy the rest and start the log over. The file keeps its size: to overwrite it is faster
 // than to grow it anew.
 func (s *Store) checkpoint() {
@@ -214,7 +214,7 @@ func (s *Store) checkpoint() {
 			return
 		case <-s.checks.due:
 		}
-		for range 2 {
+		for range 3 {
 			_ = s.view(context.Background(), func(c *sqlite.Conn) error { return exec(c, "PRAGMA wal_checkpoint(PASSIVE)") })
 		}
 		j := &job{done: make(chan struct{}), own: func(c *sqlite.Conn) error { return restart(c, "RESTART") }}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"holdfast/switch/gateway"
+)
+
+func TestSampleConfigurationLoads(t *testing.T) {
+	cfg, err := loadConfig("../../testdata/config/holdfast.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	setups, err := cfg.setups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(setups) != 2 || setups[1].peer.Dialect.Name() != "iso87-bcd" || setups[1].server.Format.String() != "bin2+tpdu" {
+		t.Errorf("loaded %+v", setups)
+	}
+	// What the sample shows as defaults are the defaults.
+	sample := setups[0].server.Defaults()
+	usual, err := listenerConfig{}.setup()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sample != usual.server.Defaults() || setups[0].address != usual.address || *setups[0].peer != *withDeadline(usual) {
+		t.Errorf("the sample says %+v, the defaults are %+v", setups[0], usual)
+	}
+}
+
+func withDeadline(s listenerSetup) *gateway.Peer {
+	p := *s.peer
+	p.Deadline = gateway.DefaultDeadline
+	return &p
+}
+
+func TestBadConfigurationsNameWhatIsWrong(t *testing.T) {
+	for text, want := range map[string]string{
+		"listners: []":                               "listners",
+		"listeners: [{name: a, dialect: nope}]":      "nope",
+		"listeners: [{name: a, framing: bin9}]":      "bin9",
+		"listeners: [{name: a}, {name: a}]":          "two listeners are named a",
+		"listeners: [{name: a, deadline: 5h}]":       "deadline",
+		"listeners: [{name: a, linksMax: -1}]":       "LinksMax",
+		"listeners: [{name: a, frameBytesMax: 3e9}]": "FrameBytesMax",
+		"listeners: 7":                               "sequence",
+		"data: [a, b":                                "",
+		"partners: !x 0":                             "",
+	} {
+		path := filepath.Join(t.TempDir(), "holdfast.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var stderr strings.Builder
+		status := run(&env{t.Context(), nil, &strings.Builder{}, &stderr}, []string{"serve", "--config", path, "--data", t.TempDir()})
+		if status != exitUsage || !strings.Contains(stderr.String(), want) {
+			t.Errorf("%q ended with %d and said %q, want 2 and %q", text, status, stderr.String(), want)
+		}
+	}
+}
+
+func TestBadCallsExitWithTwo(t *testing.T) {
+	for _, args := range [][]string{{"serve", "--nope"}, {"nope"}, {"serve", "--log", "loud"}, {"serve", "--dialect", "klingon"},
+		{"serve", "--framing", "bin2+what"}, {"explain"}, {"explain", "x"}, {"verify", "--data", "/nonexistent"},
+		{"serve", "--config", "/nonexistent.yaml"}, {"replay"}, {"bench", "--store", "full"}} {
+		var stdout, stderr strings.Builder
+		if status := run(&env{t.Context(), nil, &stdout, &stderr}, args); status != exitUsage {
+			t.Errorf("%v ended with %d, want 2; said %q", args, status, stderr.String())
+		}
+		if stderr.Len() == 0 {
+			t.Errorf("%v said nothing", args)
+		}
+	}
+}
+
+func TestHelpIsThere(t *testing.T) {
+	commands := []string{"serve", "demo", "replay", "decode", "verify", "seed", "explain", "bench", "version"}
+	for _, args := range append([][]string{{}, {"--help"}}, func() (all [][]string) {
+		for _, c := range commands {
+			all = append(all, []string{c, "--help"})
+		}
+		return all
+	}()...) {
+		var stdout, stderr strings.Builder
+		if status := run(&env{t.Context(), nil, &stdout, &stderr}, args); status != exitOK || !strings.Contains(stdout.String(), "Usage: holdfast") {
+			t.Errorf("%v ended with %d and printed %q %q", args, status, stdout.String(), stderr.String())
+		}
+	}
+}
