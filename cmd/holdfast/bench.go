@@ -25,7 +25,7 @@ type benchCmd struct {
 	JSON    string  `name:"json" help:"Write the figures to this file." placeholder:"FILE"`
 	Cards   int     `help:"How many cards, each with its own user and balance, behind one deposit." default:"100000"`
 	Links   int     `help:"How many connections." default:"16"`
-	Rate    float64 `help:"Offered messages per second; 0 means 7000, which is 70 % of what this mode must carry, or less when the capacity is." default:"0"`
+	Rate    float64 `help:"Messages per second to offer (default: 7000, 70 % of what this mode must carry)." placeholder:"N"`
 	Picture string  `help:"Draw latency against load, from a sweep of five rates, as an SVG file." placeholder:"FILE"`
 }
 
