@@ -39,7 +39,7 @@ lint: ## staticcheck, from its own module
 race: ## all tests, with the race detector where there is a C compiler
 	@scripts/race.sh
 
-fuzz: ## every fuzz target in turn (TIME=30s each)
+fuzz: ## every fuzz target in turn (TIME=30s each, or 20000x)
 	@scripts/fuzz.sh $(TIME)
 
 bench: build ## measure the embedded mode (SECONDS=30 JSON=bench.json)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Usage: scripts/fuzz.sh [TIME]
-# Runs every fuzz target of the house in turn, TIME each (30s). The targets are
+# Runs every fuzz target of the house in turn, TIME each (30s, or 20000x for a
+# number of inputs). The targets are
 # found in the test files, so a new one needs no entry here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
