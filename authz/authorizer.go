@@ -100,6 +100,7 @@ func (a *Authorizer) Submit(r *Request, w Waiter) {
 var (
 	errQueueFull = errors.New("the lane's queue is full")
 	errLate      = errors.New("deadline passed")
+	errUndoing   = errors.New("an earlier answer to it is being undone")
 )
 
 // Expire answers every request whose deadline has passed at now and that is still being decided, and
@@ -150,7 +151,8 @@ func (a *Authorizer) lane(p PartnerID) *lane {
 	if l, ok := a.lanes.Load(p); ok {
 		return l.(*lane)
 	}
-	l, _ := a.lanes.LoadOrStore(p, &lane{a: a, partner: p, deciding: make(map[DupKey]*item)})
+	l, _ := a.lanes.LoadOrStore(p, &lane{a: a, partner: p, deciding: make(map[DupKey]*item),
+		undoing: make(map[DupKey]bool)})
 	return l.(*lane)
 }
 

@@ -41,7 +41,7 @@ func (id ID) Time() time.Time {
 }
 
 // dupKey hashes what makes a transaction itself, behind its time: keys that come together lie together in
-// an index. A message without local time is told apart by DE 7.
+// an index. A message without local time is told apart by DE 7. Neither has a year, so the nearest one is added.
 func dupKey(keys *keystore.Store, r *Request) DupKey {
 	t := &r.Trace
 	when := t.Local
@@ -56,7 +56,7 @@ func dupKey(keys *keystore.Store, r *Request) DupKey {
 		b = append(b, s...)
 		b = append(b, 0)
 	}
-	b = append(b, byte(class))
+	b = append(b, byte(class), byte(yearOf(when, r.ReceivedAt)))
 	b = append(b, r.Tag[:]...)
 	b = strconv.AppendInt(b, r.Amount.Minor, 10)
 	key := DupKey(keys.Keyed("dup", b))
@@ -66,6 +66,26 @@ func dupKey(keys *keystore.Store, r *Request) DupKey {
 	}
 	binary.BigEndian.PutUint32(key[:4], second)
 	return key
+}
+
+// yearOf is the year in which a time that begins with MMDD is nearest to the moment it was received; 0 when
+// it does not begin so. Repeats come within days, so they agree.
+func yearOf(when string, received time.Time) int {
+	received = received.UTC()
+	if len(when) != len("MMDD") && len(when) != len("MMDDhhmmss") {
+		return 0
+	}
+	date, err := time.Parse("20060102", "2000"+when[:4]) // a leap year: it takes 29 February
+	if err != nil {
+		return 0
+	}
+	best, least := received.Year(), time.Duration(1<<63-1)
+	for year := received.Year() - 1; year <= received.Year()+1; year++ {
+		if d := received.Sub(time.Date(year, date.Month(), date.Day(), 0, 0, 0, 0, time.UTC)).Abs(); d < least {
+			best, least = year, d
+		}
+	}
+	return best
 }
 
 const approvalAlphabet = "0123456789ABCDEFGHJKLMNPQRSTUVWX" // 32 characters; I and O are left out

@@ -29,6 +29,12 @@ func (it *item) answer(d *Decision) bool {
 	return true
 }
 
+// revocable reports whether our own entry may take the row back when its answer cannot be given. A reversal
+// or an advice tells what has happened elsewhere: it stands, and its repeat is answered from its row.
+func (it *item) revocable() bool {
+	return it.req.Kind == Authorization || it.req.Kind == Financial
+}
+
 // lane decides the requests of one partner, on at most one goroutine, which ends when there is nothing left.
 type lane struct {
 	a       *Authorizer
@@ -39,6 +45,8 @@ type lane struct {
 	running  bool
 	deciding map[DupKey]*item // queued or in work
 	doubtful []*item          // voids that could not be committed yet
+
+	undoing map[DupKey]bool // keys whose void is not committed yet; of the running goroutine alone
 }
 
 // push queues the item, or lets it follow one with the same key. False means refused.
@@ -169,10 +177,22 @@ func (l *lane) expire(now time.Time) {
 // void queues our own entry that undoes the row of the request, if there is one. Kept until it works.
 func (l *lane) void(it *item) {
 	if !l.push(it) {
-		l.mu.Lock()
-		l.doubtful = append(l.doubtful, it)
-		l.mu.Unlock()
+		l.postpone(it)
 	}
+}
+
+// postpone keeps a void for the next Expire.
+func (l *lane) postpone(it *item) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.doubtful = append(l.doubtful, it)
+}
+
+// open reports whether the item has not been finished.
+func (l *lane) open(it *item) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.deciding[it.req.Dup] == it
 }
 
 func (l *lane) waiting() int {

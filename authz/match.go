@@ -52,12 +52,15 @@ const MatchWindow = 10 * 24 * time.Hour
 //  3. the STAN of the message itself with its terminal, for peers that reuse it in the reversal.
 //
 // Two candidates on a level are not guessed between: -1, and ambiguous says so. Rows of other peers
-// never match.
+// never match. Records with one ID are one candidate: a row that stands in for those that it replaced.
 func MatchOriginal(r *Request, rows []Record) (index int, ambiguous bool) {
 	for _, level := range []func(*Request, *Record) bool{byOriginalData, byRRN, bySTAN} {
 		found, count := -1, 0
 		for i := range rows {
 			if !reversible(r, &rows[i]) || !level(r, &rows[i]) {
+				continue
+			}
+			if found >= 0 && rows[found].ID == rows[i].ID {
 				continue
 			}
 			found, count = i, count+1
@@ -138,7 +141,7 @@ func Undo(row *Record, r *Request) Undone {
 	stays := int64(0)
 	if r.Partial {
 		stays = r.FinalBilling
-		if stays == 0 {
+		if stays == 0 || row.Placed == row.Amount { // DE 95.2 may be of the settlement; nothing was converted here
 			stays = scale(r.Final, row)
 		}
 	}

@@ -16,7 +16,15 @@ func (l *lane) prepare(batch []*item) (ready []*item) {
 	}()
 	now := l.a.cfg.Now()
 	ready = batch[:0:len(batch)]
+	undone := make(map[DupKey]bool) // by a void that the journal meets first
 	for _, it := range batch {
+		if it.void {
+			undone[it.req.Dup] = true
+		} else if l.undoing[it.req.Dup] && !undone[it.req.Dup] {
+			// The journal still has the approval: as a stored answer it would leave after all.
+			l.finish(it, &Decision{ID: it.req.ID, Reason: Inoperative, Cause: errUndoing})
+			continue
+		}
 		if !it.void && (it.answered.Load() || !it.req.Deadline.After(now)) {
 			l.a.stats.late.Add(1)
 			l.finish(it, &Decision{ID: it.req.ID, Reason: DecisionLate, Cause: errLate})
@@ -92,11 +100,11 @@ func (l *lane) check(it *item) bool {
 	case r.Kind == Reversal:
 		e.Decision.Reason = ReversalAccepted
 		return false
+	case r.Kind == AuthorizationAdvice:
+		return it.advise()
 	case !it.routed:
 		e.Decision.Reason = BINUnknown
 		return false
-	case r.Kind == AuthorizationAdvice:
-		return it.advise()
 	}
 	e.Decision.Reason, e.Decision.Passed = Check(r, e.Card)
 	if e.Decision.Reason != Approved || !r.Transaction.Debit() && r.Transaction != Inquiry {
@@ -273,6 +281,7 @@ func (l *lane) answer(batch []*item, last bool) (stale []*item) {
 		d := &it.entry.Decision
 		switch {
 		case it.void:
+			delete(l.undoing, it.req.Dup)
 			continue
 		case it.entry.Outcome == Stale && !last && !it.answered.Load():
 			stale = append(stale, it)
@@ -281,9 +290,11 @@ func (l *lane) answer(batch []*item, last bool) (stale []*item) {
 			*d = Decision{ID: it.req.ID, Reason: Inoperative, Cause: errStale}
 		case it.entry.Outcome == Duplicate:
 			d.Repeated = true
-		case it.answered.Load() && d.Reason.Approval() && it.entry.Outcome == Committed:
-			// The deadline passed while it committed: the approval was never sent, so it is undone.
+		case d.Reason.Approval() && !it.answer(d):
+			// The deadline passed while it committed: the approval was never sent, so it is undone, and
+			// the repeats that waited with it hear the same.
 			l.undo(it)
+			d = &Decision{ID: it.req.ID, Reason: DecisionLate, Cause: errLate}
 		}
 		l.finish(it, d)
 	}
@@ -300,12 +311,10 @@ func (l *lane) fail(batch []*item, err error) {
 	for _, it := range batch {
 		if it.void {
 			l.a.stats.doubtful.Add(1)
-			l.mu.Lock()
-			l.doubtful = append(l.doubtful, it)
-			l.mu.Unlock()
+			l.postpone(it)
 			continue
 		}
-		if doubtful && (it.entry.Hold > 0 || it.req.Kind != Reversal) {
+		if doubtful && it.revocable() {
 			l.undo(it)
 		}
 		l.finish(it, &Decision{ID: it.req.ID, Reason: Inoperative, Cause: err})
@@ -316,6 +325,7 @@ func (l *lane) fail(batch []*item, err error) {
 func (l *lane) undo(it *item) {
 	v := &item{req: it.req, void: true, routed: it.routed, known: it.known, card: it.card}
 	v.answered.Store(true)
+	l.undoing[it.req.Dup] = true
 	l.void(v)
 }
 
@@ -328,10 +338,15 @@ func (l *lane) malfunction(batch []*item, p any) {
 	defer cancel()
 	_ = l.settle(ctx, batch, nil) // as in fail
 	for _, it := range batch {
-		if it.void || it.answered.Load() {
+		switch {
+		case it.void:
+			l.postpone(it)
 			continue
+		case !l.open(it):
+			continue // finished before the panic
+		case it.revocable():
+			l.undo(it)
 		}
-		l.undo(it)
 		l.finish(it, &Decision{ID: it.req.ID, Reason: Malfunction, Cause: cause})
 	}
 }

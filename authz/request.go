@@ -127,14 +127,15 @@ type Original struct {
 // Zero reports whether nothing is said.
 func (o Original) Zero() bool { return o == Original{} }
 
-// Hold returns the amount to hold in the card's currency, and whether the message has one: the
-// network's billing amount when it sent one, else the transaction amount when the currencies agree.
+// Hold returns the amount to hold in the card's currency, and whether the message has one: the transaction
+// amount when the currencies agree, else the billing amount that the network converted it to. A billing
+// amount beside a transaction in the same currency converts nothing and is not believed.
 func (r *Request) Hold(c money.Currency) (int64, bool) {
-	if r.Billing.Currency == c && r.Billing.Currency != (money.Currency{}) {
-		return r.Billing.Minor, true
-	}
 	if r.Amount.Currency == c {
 		return r.Amount.Minor, true
+	}
+	if r.Billing.Currency == c && c != (money.Currency{}) {
+		return r.Billing.Minor, true
 	}
 	return 0, false
 }

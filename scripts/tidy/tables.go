@@ -24,8 +24,9 @@ var rooms = map[string][]string{
 	"switch/load":    {"switch/frame", "switch/iso"},
 	"switch/replay":  {"switch/client", "switch/frame", "switch/iso"},
 
+	"store/arbiter":   with(leaves, "authz"),
 	"store/records":   with(leaves, "authz"),
-	"store/litestore": with(leaves, "authz", "store/records"),
+	"store/litestore": with(leaves, "authz", "store/arbiter", "store/records"),
 	"store/memholds":  with(leaves, "authz"),
 	"store/storetest": with(leaves, "authz", "store/records"),
 

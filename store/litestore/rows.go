@@ -6,30 +6,13 @@ import (
 	"zombiezen.com/go/sqlite"
 
 	"holdfast/authz"
+	"holdfast/store/arbiter"
 )
 
-// row is an authorization row to be written.
-type row struct {
-	entry    *authz.Entry
-	state    authz.State
-	placed   int64
-	given    int64
-	original authz.ID
-}
+// tables is the writer's connection as the arbiter sees it.
+type tables struct{ c *sqlite.Conn }
 
-// stored is an authorization row as read.
-type stored struct {
-	authz.Record
-	balance, deposit authz.BalanceID
-	partner          authz.PartnerID
-	answered         authz.Reason
-	approval         string
-	passed           int
-	userBefore       int64
-	depositBefore    int64
-	known            bool
-	voided           int64
-}
+var _ arbiter.Tables = tables{}
 
 const insertRow = `INSERT INTO authorizations (id, partner_id, card_id, stan, dup, balance_id, deposit_id,
  peer, kind, tran, amount, currency, billing_amount, billing_currency, placed, held, given, original_id,
@@ -39,13 +22,13 @@ VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?15,?16,?17,?18,?19,?
  ?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36,?37)
 ON CONFLICT (dup) DO NOTHING`
 
-// insert writes the row. When its key is taken, the entry becomes a duplicate of the stored one.
-func (a *arbiter) insert(r *row) (bool, error) {
+// Insert implements [arbiter.Writes].
+func (a tables) Insert(r *arbiter.Row) (bool, error) {
 	s, err := a.c.Prepare(insertRow)
 	if err != nil {
 		return false, err
 	}
-	e, q, t, d := r.entry, r.entry.Request, &r.entry.Request.Trace, &r.entry.Decision
+	e, q, t, d := r.Entry, r.Entry.Request, &r.Entry.Request.Trace, &r.Entry.Decision
 	b := binder{s: s}
 	b.int(int64(q.ID))
 	var card authz.Card
@@ -58,7 +41,7 @@ func (a *arbiter) insert(r *row) (bool, error) {
 	b.int(int64(card.Balance), int64(card.Deposit))
 	b.text(q.Peer)
 	b.int(int64(q.Kind), int64(q.Transaction), q.Amount.Minor, numeric(q.Amount.Currency),
-		q.Billing.Minor, numeric(q.Billing.Currency), r.placed, r.given, int64(r.original), int64(r.state),
+		q.Billing.Minor, numeric(q.Billing.Currency), r.Placed, r.Given, int64(r.Original), int64(r.State),
 		int64(d.Reason))
 	b.text(d.ApprovalCode)
 	b.int(int64(d.Passed))
@@ -71,20 +54,15 @@ func (a *arbiter) insert(r *row) (bool, error) {
 	if err := run(s); err != nil {
 		return false, err
 	}
-	if a.c.Changes() == 0 {
-		_, err := a.stored(e)
-		return false, err
-	}
-	e.Outcome = authz.Committed
-	return true, nil
+	return a.c.Changes() > 0, nil
 }
 
 const readRow = `SELECT id, kind, peer, stan, rrn, acquirer, forwarder, terminal, transmitted, local,
  processing, amount, placed, held, state, received_at, balance_id, deposit_id, partner_id, answered,
- approval, passed, user_before, deposit_before, voided FROM authorizations `
+ approval, passed, user_before, deposit_before, original_id, card_id FROM authorizations `
 
-func scanRow(s *sqlite.Stmt) stored {
-	return stored{
+func scanRow(s *sqlite.Stmt) arbiter.Stored {
+	return arbiter.Stored{
 		Record: authz.Record{
 			ID: authz.ID(s.ColumnInt64(0)), Kind: authz.Kind(s.ColumnInt64(1)), Peer: s.ColumnText(2),
 			Trace: authz.Trace{STAN: s.ColumnText(3), RRN: s.ColumnText(4), Acquirer: s.ColumnText(5),
@@ -93,25 +71,22 @@ func scanRow(s *sqlite.Stmt) stored {
 			Amount: s.ColumnInt64(11), Placed: s.ColumnInt64(12), Held: s.ColumnInt64(13),
 			State: authz.State(s.ColumnInt64(14)), ReceivedAt: time.UnixMicro(s.ColumnInt64(15)),
 		},
-		balance: authz.BalanceID(s.ColumnInt64(16)), deposit: authz.BalanceID(s.ColumnInt64(17)),
-		partner: authz.PartnerID(s.ColumnInt64(18)), answered: authz.Reason(s.ColumnInt64(19)),
-		approval: s.ColumnText(20), passed: int(s.ColumnInt64(21)), userBefore: s.ColumnInt64(22),
-		depositBefore: s.ColumnInt64(23), known: s.ColumnType(22) != sqlite.TypeNull,
-		voided: s.ColumnInt64(24),
+		Balance: authz.BalanceID(s.ColumnInt64(16)), Deposit: authz.BalanceID(s.ColumnInt64(17)),
+		Partner: authz.PartnerID(s.ColumnInt64(18)), Answered: authz.Reason(s.ColumnInt64(19)),
+		Approval: s.ColumnText(20), Passed: int(s.ColumnInt64(21)), UserBefore: s.ColumnInt64(22),
+		DepositBefore: s.ColumnInt64(23), Known: s.ColumnType(22) != sqlite.TypeNull,
+		Original: authz.ID(s.ColumnInt64(24)), Card: authz.CardID(s.ColumnInt64(25)),
 	}
 }
 
-// rowsMax bounds what one message may make the writer read.
-const rowsMax = 200
-
-func (a *arbiter) rows(sql string, bind func(*binder)) ([]stored, error) {
+func (a tables) rows(sql string, bind func(*binder)) ([]arbiter.Stored, error) {
 	s, err := a.c.Prepare(readRow + sql)
 	if err != nil {
 		return nil, err
 	}
 	b := binder{s: s}
 	bind(&b)
-	var found []stored
+	var found []arbiter.Stored
 	for {
 		more, err := s.Step()
 		if err != nil || !more {
@@ -124,65 +99,48 @@ func (a *arbiter) rows(sql string, bind func(*binder)) ([]stored, error) {
 	}
 }
 
-func (a *arbiter) rowsBySTAN(card authz.CardID, stan string) ([]stored, error) {
+// BySTAN implements [arbiter.Reads].
+func (a tables) BySTAN(card authz.CardID, stan string) ([]arbiter.Stored, error) {
 	return a.rows("WHERE stan = ?2 AND card_id = ?1 ORDER BY id DESC LIMIT ?3", func(b *binder) {
 		b.int(int64(card))
 		b.text(stan)
-		b.int(rowsMax)
+		b.int(arbiter.RowsMax)
 	})
 }
 
-func (a *arbiter) rowsByRRN(card authz.CardID, r *authz.Request) ([]stored, error) {
-	if r.Trace.RRN == "" {
-		return nil, nil
-	}
+// ByRRN implements [arbiter.Reads].
+func (a tables) ByRRN(card authz.CardID, rrn string, since time.Time) ([]arbiter.Stored, error) {
 	return a.rows("WHERE rrn = ?2 AND card_id = ?1 AND received_at > ?3 ORDER BY id DESC LIMIT ?4",
 		func(b *binder) {
 			b.int(int64(card))
-			b.text(r.Trace.RRN)
-			b.int(r.ReceivedAt.Add(-authz.MatchWindow).UnixMicro(), rowsMax)
+			b.text(rrn)
+			b.int(since.UnixMicro(), arbiter.RowsMax)
 		})
 }
 
-// rowByKey finds the row that has the entry's key, or nil.
-func (a *arbiter) rowByKey(e *authz.Entry) (*stored, error) {
-	rows, err := a.rows("WHERE dup = ?1", func(b *binder) { b.blob(e.Request.Dup[:]) })
+// ByKey implements [arbiter.Reads].
+func (a tables) ByKey(key authz.DupKey) (*arbiter.Stored, error) {
+	rows, err := a.rows("WHERE dup = ?1", func(b *binder) { b.blob(key[:]) })
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
 	return &rows[0], nil
 }
 
-// stored makes the entry a duplicate when its key is taken: the decision that was answered first counts.
-func (a *arbiter) stored(e *authz.Entry) (bool, error) {
-	first, err := a.rowByKey(e)
-	if err != nil || first == nil {
-		return false, err
-	}
-	e.Outcome = authz.Duplicate
-	e.Decision = authz.Decision{ID: first.ID, Reason: first.answered, ApprovalCode: first.approval,
-		Amount: first.Placed, Passed: first.passed, UserBefore: first.userBefore,
-		DepositBefore: first.depositBefore, Known: first.known}
-	if e.Card != nil {
-		e.Decision.Currency = e.Card.Currency
-	}
-	return true, nil
-}
-
-// shrink takes what was undone out of the row's hold.
-func (a *arbiter) shrink(id authz.ID, u authz.Undone) error {
+// Shrink implements [arbiter.Writes].
+func (a tables) Shrink(id authz.ID, u authz.Undone) error {
 	return a.exec("UPDATE authorizations SET held = held - ?1, state = ?2 WHERE id = ?3", func(b *binder) {
 		b.int(u.Give, int64(u.State), int64(id))
 	})
 }
 
-// answerLate marks a row whose answer never left: its repeats are told that it came too late.
-func (a *arbiter) answerLate(id authz.ID, voided int64) error {
+// AnswerLate implements [arbiter.Writes].
+func (a tables) AnswerLate(id authz.ID, voided int64) error {
 	return a.exec("UPDATE authorizations SET answered = ?1, voided = ?2, approval = '' WHERE id = ?3",
 		func(b *binder) { b.int(int64(authz.DecisionLate), voided, int64(id)) })
 }
 
-func (a *arbiter) exec(sql string, bind func(*binder)) error {
+func (a tables) exec(sql string, bind func(*binder)) error {
 	s, err := a.c.Prepare(sql)
 	if err != nil {
 		return err

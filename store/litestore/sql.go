@@ -11,6 +11,7 @@ import (
 
 	"holdfast/authz"
 	"holdfast/authz/money"
+	"holdfast/store/arbiter"
 )
 
 // binder binds the parameters of a statement one after the other.
@@ -57,68 +58,59 @@ func currency(n int64) money.Currency {
 	return c
 }
 
-func readAccount(c *sqlite.Conn, id authz.BalanceID) (*account, error) {
+// readAccount reads the money of a balance.
+func readAccount(c *sqlite.Conn, id authz.BalanceID) (arbiter.Account, error) {
 	s, err := c.Prepare("SELECT ledger, held, version, forced FROM balances WHERE id = ?1")
 	if err != nil {
-		return nil, err
+		return arbiter.Account{}, err
 	}
 	s.BindInt64(1, int64(id))
 	found, err := s.Step()
 	if err != nil {
-		return nil, err
+		return arbiter.Account{}, err
 	}
-	a := &account{ledger: s.ColumnInt64(0), held: s.ColumnInt64(1), version: s.ColumnInt64(2),
-		forced: s.ColumnInt64(3) != 0}
+	a := arbiter.Account{Ledger: s.ColumnInt64(0), Held: s.ColumnInt64(1), Version: s.ColumnInt64(2),
+		Forced: s.ColumnInt64(3) != 0}
 	if err := s.Reset(); err != nil {
-		return nil, err
+		return arbiter.Account{}, err
 	}
 	if !found {
-		return nil, fmt.Errorf("balance %d: %w", id, authz.ErrNotFound)
+		return arbiter.Account{}, fmt.Errorf("balance %d: %w", id, authz.ErrNotFound)
 	}
 	return a, nil
 }
 
-func writeAccount(c *sqlite.Conn, id authz.BalanceID, a *account) error {
-	s, err := c.Prepare("UPDATE balances SET ledger = ?1, held = ?2, version = ?3, forced = ?4 WHERE id = ?5")
-	if err != nil {
-		return err
-	}
+// Account implements [arbiter.Reads]; there is only one writer.
+func (a tables) Account(id authz.BalanceID) (arbiter.Account, error) { return readAccount(a.c, id) }
+
+// SetAccount implements [arbiter.Writes].
+func (a tables) SetAccount(id authz.BalanceID, money arbiter.Account) error {
 	forced := int64(0)
-	if a.forced {
+	if money.Forced {
 		forced = 1
 	}
-	b := binder{s: s}
-	b.int(a.ledger, a.held, a.version, forced, int64(id))
-	return run(s)
+	return a.exec("UPDATE balances SET ledger = ?1, held = ?2, version = ?3, forced = ?4 WHERE id = ?5", func(b *binder) {
+		b.int(money.Ledger, money.Held, money.Version, forced, int64(id))
+	})
 }
 
-type cardFacts struct {
-	stale      bool
-	tombstones int64
-}
-
-// card compares the card with what was decided on; when it has changed, the fresh one is kept to learn.
-func (a *arbiter) card(e *authz.Entry) (cardFacts, error) {
-	if e.Card == nil {
-		return cardFacts{}, nil
-	}
+// Card implements [arbiter.Reads].
+func (a tables) Card(id authz.CardID) (version, tombstones int64, err error) {
 	s, err := a.c.Prepare("SELECT version, tombstones FROM cards WHERE id = ?1")
 	if err != nil {
-		return cardFacts{}, err
+		return 0, 0, err
 	}
-	s.BindInt64(1, int64(e.Card.ID))
+	s.BindInt64(1, int64(id))
 	if _, err := s.Step(); err != nil {
-		return cardFacts{}, err
+		return 0, 0, err
 	}
-	facts := cardFacts{stale: s.ColumnInt64(0) != e.Card.Version, tombstones: s.ColumnInt64(1)}
-	if err := s.Reset(); err != nil || !facts.stale {
-		return facts, err
-	}
-	fresh, err := readCard(a.c, "id = ?1", func(b *binder) { b.int(int64(e.Card.ID)) })
-	if err == nil {
-		a.fresh = append(a.fresh, fresh)
-	}
-	return facts, err
+	version, tombstones = s.ColumnInt64(0), s.ColumnInt64(1) // of a card that is gone: 0, no version
+	return version, tombstones, s.Reset()
+}
+
+// Snapshot implements [arbiter.Reads].
+func (a tables) Snapshot(id authz.CardID) (authz.Card, error) {
+	return readCard(a.c, "id = ?1", func(b *binder) { b.int(int64(id)) })
 }
 
 const readCardSQL = `SELECT id, version, partner_id, program_id, user_id, balance_id, coalesce(deposit_id, 0),
@@ -193,7 +185,7 @@ func (s *Store) Balances(ctx context.Context, ids []authz.BalanceID) ([]authz.Ba
 			if err != nil {
 				return err
 			}
-			truth = append(truth, authz.Balance{ID: id, Available: a.available(), Version: a.version})
+			truth = append(truth, authz.Balance{ID: id, Available: a.Available(), Version: a.Version})
 		}
 		return nil
 	})
@@ -207,13 +199,8 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", authz.ErrUnavailable, err)
 }
 
-type tombstone struct {
-	id      int64
-	request authz.Request
-}
-
-// bury leaves a tombstone for an original that has not come yet.
-func (a *arbiter) bury(e *authz.Entry) error {
+// Bury implements [arbiter.Writes].
+func (a tables) Bury(e *authz.Entry) error {
 	q := e.Request
 	if err := a.exec(`INSERT INTO tombstones (id, card_id, peer, original_kind, stan, transmitted, acquirer,
  forwarder, own_stan, rrn, terminal, own_acquirer, local, received_at)
@@ -232,8 +219,8 @@ VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)`, func(b *binder) {
 	})
 }
 
-// tombstones reads those of a card that no original has used yet, newest first.
-func (a *arbiter) tombstones(card authz.CardID) ([]tombstone, error) {
+// Tombstones implements [arbiter.Reads].
+func (a tables) Tombstones(card authz.CardID) ([]arbiter.Tombstone, error) {
 	s, err := a.c.Prepare(`SELECT id, peer, original_kind, stan, transmitted, acquirer, forwarder, own_stan,
  rrn, terminal, own_acquirer, local, received_at FROM tombstones
 WHERE card_id = ?1 AND used_by = 0 ORDER BY id DESC LIMIT ?2`)
@@ -241,14 +228,14 @@ WHERE card_id = ?1 AND used_by = 0 ORDER BY id DESC LIMIT ?2`)
 		return nil, err
 	}
 	b := binder{s: s}
-	b.int(int64(card), rowsMax)
-	var found []tombstone
+	b.int(int64(card), arbiter.RowsMax)
+	var found []arbiter.Tombstone
 	for {
 		more, err := s.Step()
 		if err != nil || !more {
 			return found, errOr(err, s.Reset())
 		}
-		found = append(found, tombstone{s.ColumnInt64(0), authz.Request{
+		found = append(found, arbiter.Tombstone{ID: s.ColumnInt64(0), Request: authz.Request{
 			ID: authz.ID(s.ColumnInt64(0)), Kind: authz.Reversal, Peer: s.ColumnText(1),
 			Original: authz.Original{Kind: authz.Kind(s.ColumnInt64(2)), STAN: s.ColumnText(3),
 				Transmitted: s.ColumnText(4), Acquirer: s.ColumnText(5), Forwarder: s.ColumnText(6)},
@@ -259,7 +246,8 @@ WHERE card_id = ?1 AND used_by = 0 ORDER BY id DESC LIMIT ?2`)
 	}
 }
 
-func (a *arbiter) useTombstone(id int64, by authz.ID) error {
+// UseTombstone implements [arbiter.Writes].
+func (a tables) UseTombstone(id int64, by authz.ID) error {
 	return a.exec("UPDATE tombstones SET used_by = ?1 WHERE id = ?2", func(b *binder) {
 		b.int(int64(by), id)
 	})

@@ -9,6 +9,7 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"holdfast/authz"
+	"holdfast/store/arbiter"
 	"holdfast/store/records"
 )
 
@@ -141,13 +142,13 @@ func (s *Store) transact(c *sqlite.Conn, batches []*job) error {
 	if err := exec(c, "BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("%w: begin: %w", authz.ErrUnavailable, err)
 	}
-	a := arbiter{c: c, book: make(map[authz.BalanceID]*account)}
+	a := arbiter.New(tables{c})
 	for _, j := range batches {
-		if err := a.decide(j.batch); err != nil {
+		if err := a.Decide(j.batch); err != nil {
 			return fmt.Errorf("%w: %w", authz.ErrUnavailable, err)
 		}
 	}
-	if err := a.flush(); err != nil {
+	if err := a.Flush(); err != nil {
 		return fmt.Errorf("%w: %w", authz.ErrUnavailable, err)
 	}
 	// A failed COMMIT may have reached the disk: only reading back tells.
@@ -155,7 +156,7 @@ func (s *Store) transact(c *sqlite.Conn, batches []*job) error {
 		return fmt.Errorf("%w: commit: %w", authz.ErrUnknown, err)
 	}
 	for _, j := range batches {
-		j.truth = a.truth(j.batch)
+		j.truth = a.Truth(j.batch)
 	}
 	return nil
 }

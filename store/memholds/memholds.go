@@ -86,6 +86,9 @@ func (s *shard) place(h *authz.Hold) {
 		return
 	}
 	switch {
+	case h.Amount == 0: // only reads, also what is below zero
+		h.Result = authz.HoldPlaced
+		return
 	case !h.Forced && deposit != nil && h.DepoWas < h.Amount:
 		h.Result = authz.HoldDepositShort
 		return
@@ -94,9 +97,6 @@ func (s *shard) place(h *authz.Hold) {
 		return
 	}
 	h.Result = authz.HoldPlaced
-	if h.Amount == 0 {
-		return
-	}
 	user.pending += h.Amount
 	if deposit != nil {
 		deposit.pending += h.Amount

@@ -1,14 +1,15 @@
-package litestore
+package arbiter
 
 import (
 	"fmt"
+	"slices"
 
 	"holdfast/authz"
 )
 
 // reverse finds the original and gives back what the reversal undoes; without an original it leaves a
 // tombstone. A reversal is accepted whatever it finds.
-func (a *arbiter) reverse(e *authz.Entry) error {
+func (a *Arbiter) reverse(e *authz.Entry) error {
 	if found, err := a.stored(e); err != nil || found {
 		return err
 	}
@@ -16,16 +17,16 @@ func (a *arbiter) reverse(e *authz.Entry) error {
 	if err != nil {
 		return err
 	}
-	r := row{entry: e, state: authz.StateRecorded}
+	r := Row{Entry: e, State: authz.StateRecorded}
 	switch {
 	case original != nil:
 		undone := authz.Undo(&original.Record, e.Request)
-		r.original, r.given = original.ID, undone.Give
+		r.Original, r.Given = original.ID, undone.Give
 		if err := a.give(e, original, undone, e.Decision.ID); err != nil {
 			return err
 		}
 	case e.Card != nil && !ambiguous:
-		if err := a.bury(e); err != nil {
+		if err := a.t.Bury(e); err != nil {
 			return err
 		}
 	}
@@ -35,7 +36,7 @@ func (a *arbiter) reverse(e *authz.Entry) error {
 
 // original reads the rows of the card that a reversal or an advice may be about and matches them:
 // first those with the STAN it names, then those with its RRN.
-func (a *arbiter) original(e *authz.Entry) (*stored, bool, error) {
+func (a *Arbiter) original(e *authz.Entry) (*Stored, bool, error) {
 	if e.Card == nil {
 		return nil, false, nil
 	}
@@ -43,9 +44,9 @@ func (a *arbiter) original(e *authz.Entry) (*stored, bool, error) {
 	if stan == "" {
 		stan = e.Request.Trace.STAN
 	}
-	for _, read := range []func() ([]stored, error){
-		func() ([]stored, error) { return a.rowsBySTAN(e.Card.ID, stan) },
-		func() ([]stored, error) { return a.rowsByRRN(e.Card.ID, e.Request) },
+	for _, read := range []func() ([]Stored, error){
+		func() ([]Stored, error) { return a.t.BySTAN(e.Card.ID, stan) },
+		func() ([]Stored, error) { return a.byRRN(e) },
 	} {
 		rows, err := read()
 		if err != nil {
@@ -53,7 +54,12 @@ func (a *arbiter) original(e *authz.Entry) (*stored, bool, error) {
 		}
 		records := make([]authz.Record, len(rows))
 		for i := range rows {
+			kind, trace := rows[i].Kind, rows[i].Trace
+			if rows[i], err = a.successor(rows[i]); err != nil {
+				return nil, false, err
+			}
 			records[i] = rows[i].Record
+			records[i].Kind, records[i].Trace = kind, trace // it is found by what it replaced, too
 		}
 		if i, ambiguous := authz.MatchOriginal(e.Request, records); i >= 0 || ambiguous {
 			if i < 0 {
@@ -65,30 +71,58 @@ func (a *arbiter) original(e *authz.Entry) (*stored, bool, error) {
 	return nil, false, nil
 }
 
+// successor follows a row that advices have replaced to the one that holds in its place.
+func (a *Arbiter) successor(row Stored) (Stored, error) {
+	if row.State != authz.StateReversed || row.Kind == authz.Reversal {
+		return row, nil
+	}
+	rows, err := a.t.BySTAN(row.Card, row.Trace.STAN)
+	if err != nil {
+		return row, err
+	}
+	if row.Trace.RRN != "" {
+		more, err := a.t.ByRRN(row.Card, row.Trace.RRN, row.ReceivedAt.Add(-authz.MatchWindow))
+		if err != nil {
+			return row, err
+		}
+		rows = append(rows, more...)
+	}
+	for range rows { // each advice replaces one row: no chain is longer
+		next := slices.IndexFunc(rows, func(s Stored) bool {
+			return s.Kind == authz.AuthorizationAdvice && s.Original == row.ID && s.Placed > 0
+		})
+		if next < 0 {
+			break
+		}
+		row = rows[next]
+	}
+	return row, nil
+}
+
 // give takes the undone part back out of the original's hold, or posts it back when it was captured.
-func (a *arbiter) give(e *authz.Entry, original *stored, undone authz.Undone, by authz.ID) error {
+func (a *Arbiter) give(e *authz.Entry, original *Stored, undone authz.Undone, by authz.ID) error {
 	if undone.Give == 0 && undone.State == original.State {
 		return nil
 	}
-	if err := a.shrink(original.ID, undone); err != nil {
+	if err := a.t.Shrink(original.ID, undone); err != nil {
 		return err
 	}
 	if original.State == authz.StateCaptured {
-		if err := a.move(original.balance, original.deposit, undone.Give, 0, false); err != nil {
+		if err := a.move(original.Balance, original.Deposit, undone.Give, 0, false); err != nil {
 			return err
 		}
 		return a.post(e, original.posting(e.Card), -undone.Give, "REVERSAL", by, original.ID)
 	}
-	return a.move(original.balance, original.deposit, 0, -undone.Give, false)
+	return a.move(original.Balance, original.Deposit, 0, -undone.Give, false)
 }
 
 // advise records an advice. When it settles a request of ours, the request's hold is replaced by what
 // the advice says: one hold, never two.
-func (a *arbiter) advise(e *authz.Entry) error {
+func (a *Arbiter) advise(e *authz.Entry) error {
 	if found, err := a.stored(e); err != nil || found {
 		return err
 	}
-	r := row{entry: e, state: authz.StateRecorded}
+	r := Row{Entry: e, State: authz.StateRecorded}
 	if e.Card == nil || e.Hold == 0 {
 		_, err := a.insert(&r)
 		return err
@@ -105,17 +139,23 @@ func (a *arbiter) advise(e *authz.Entry) error {
 		if err != nil {
 			return err
 		}
+		if original != nil && original.State == authz.StateReversed && original.Answered != authz.DecisionLate {
+			// Its reversal came between: what is undone stays undone.
+			e.Decision.Reason, r.Original = authz.AdviceRecorded, original.ID
+			_, err := a.insert(&r)
+			return err
+		}
 		if original != nil {
-			r.original = original.ID
+			r.Original = original.ID
 			undone := authz.Undone{Give: original.Held, State: authz.StateReversed}
 			if original.State == authz.StateAuthorized {
-				r.given = undone.Give
+				r.Given = undone.Give
 				if err := a.give(e, original, undone, e.Decision.ID); err != nil {
 					return err
 				}
 			}
 		}
-		r.placed, r.state = e.Hold, authz.StateAuthorized
+		r.Placed, r.State = e.Hold, authz.StateAuthorized
 		if err := a.hold(e.Card, e.Hold, true); err != nil {
 			return err
 		}
@@ -125,32 +165,32 @@ func (a *arbiter) advise(e *authz.Entry) error {
 }
 
 // reversedBefore turns an approval into a decline when a tombstone of the card is about it.
-func (a *arbiter) reversedBefore(e *authz.Entry) error {
-	graves, err := a.tombstones(e.Card.ID)
+func (a *Arbiter) reversedBefore(e *authz.Entry) error {
+	graves, err := a.t.Tombstones(e.Card.ID)
 	if err != nil {
 		return err
 	}
 	here := []authz.Record{{ID: -1, Kind: e.Request.Kind, Peer: e.Request.Peer, Trace: e.Request.Trace,
 		ReceivedAt: e.Request.ReceivedAt}}
 	for _, g := range graves {
-		if i, _ := authz.MatchOriginal(&g.request, here); i != 0 {
+		if i, _ := authz.MatchOriginal(&g.Request, here); i != 0 {
 			continue
 		}
 		e.Decision.Reason, e.Decision.ApprovalCode, e.Decision.Amount = authz.ReversedBefore, "", 0
 		if e.Request.Kind == authz.AuthorizationAdvice {
 			e.Decision.Reason = authz.AdviceRecorded
 		}
-		return a.useTombstone(g.id, e.Request.ID)
+		return a.t.UseTombstone(g.ID, e.Request.ID)
 	}
 	return nil
 }
 
 // contradiction declines a repeat that says other than what it repeats.
-func (a *arbiter) contradiction(e *authz.Entry) error {
+func (a *Arbiter) contradiction(e *authz.Entry) error {
 	if !e.Request.Repeat || e.Card == nil {
 		return nil
 	}
-	rows, err := a.rowsBySTAN(e.Card.ID, e.Request.Trace.STAN)
+	rows, err := a.t.BySTAN(e.Card.ID, e.Request.Trace.STAN)
 	if err != nil {
 		return err
 	}
@@ -165,28 +205,28 @@ func (a *arbiter) contradiction(e *authz.Entry) error {
 
 // void undoes the row of a request whose answer never left, and has its repeats declined. Where there
 // is no row, it takes the key, so that a commit that is still on its way finds it taken.
-func (a *arbiter) void(e *authz.Entry) error {
+func (a *Arbiter) void(e *authz.Entry) error {
 	e.Outcome = authz.Committed
-	original, err := a.rowByKey(e)
+	original, err := a.t.ByKey(e.Request.Dup)
 	if err != nil {
 		return err
 	}
 	if original == nil {
 		e.Decision.Reason = authz.DecisionLate
-		_, err := a.insert(&row{entry: e, state: authz.StateDeclined})
+		_, err := a.insert(&Row{Entry: e, State: authz.StateDeclined})
 		return err
 	}
 	if original.ID != e.Request.ID {
 		return nil // a repeat of it was decided and answered: that one stands
 	}
-	if original.Kind == authz.Reversal || original.answered == authz.DecisionLate {
+	if original.Kind == authz.Reversal || original.Answered == authz.DecisionLate {
 		return nil // a reversal is never undone, and a row is undone once
 	}
 	undone := authz.Undo(&original.Record, &authz.Request{})
 	if err := a.give(e, original, undone, -original.ID); err != nil {
 		return err
 	}
-	if err := a.answerLate(original.ID, undone.Give); err != nil {
+	if err := a.t.AnswerLate(original.ID, undone.Give); err != nil {
 		return fmt.Errorf("mark a late row: %w", err)
 	}
 	return nil

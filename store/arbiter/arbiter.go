@@ -1,17 +1,23 @@
-package litestore
+// Package arbiter is the last word on money: what a journal's transaction does to the truth. The rules are
+// written once, over the [Tables] that each engine offers inside its transaction.
+//
+// # The one idea
+//
+// An Arbiter lives for one transaction. It reads each balance that the transaction touches once, decides
+// every entry in order on the truth, keeps the balances in its book, and writes each back once at the end.
+// The engine sees to it that nobody else changes what was read before the transaction ends: SQLite by
+// having one writer, PostgreSQL by locking the balance rows first.
+package arbiter
 
 import (
 	"slices"
 
-	"zombiezen.com/go/sqlite"
-
 	"holdfast/authz"
 )
 
-// arbiter decides the entries of one transaction on the truth. It reads every balance once, changes
-// it in the book, and writes the book back at the end.
-type arbiter struct {
-	c    *sqlite.Conn
+// Arbiter decides the entries of one transaction.
+type Arbiter struct {
+	t    Tables
 	book map[authz.BalanceID]*account
 
 	fresh []authz.Card // snapshots for entries that were stale because of their card
@@ -19,14 +25,15 @@ type arbiter struct {
 
 // account is a balance row while the transaction has it.
 type account struct {
-	ledger, held, version int64
-	forced, dirty         bool
+	Account
+	dirty bool
 }
 
-func (b *account) available() int64 { return b.ledger - b.held }
+// New starts a transaction's arbiter.
+func New(t Tables) *Arbiter { return &Arbiter{t: t, book: make(map[authz.BalanceID]*account)} }
 
-// decide goes through a batch in order, so that the first of two messages wins.
-func (a *arbiter) decide(batch []*authz.Entry) error {
+// Decide goes through a batch in order, so that the first of two messages wins, and sets the outcomes.
+func (a *Arbiter) Decide(batch []*authz.Entry) error {
 	for _, e := range batch {
 		var err error
 		switch {
@@ -48,7 +55,7 @@ func (a *arbiter) decide(batch []*authz.Entry) error {
 
 // authorize confirms a decision: the card is as it was decided on, the balances allow what was
 // approved and would not have allowed what was declined, no reversal came first, the key is new.
-func (a *arbiter) authorize(e *authz.Entry) error {
+func (a *Arbiter) authorize(e *authz.Entry) error {
 	card, err := a.card(e)
 	if err != nil {
 		return err
@@ -58,6 +65,9 @@ func (a *arbiter) authorize(e *authz.Entry) error {
 		return nil
 	}
 	if card.tombstones > 0 && e.Decision.Reason.Approval() {
+		if found, err := a.stored(e); err != nil || found {
+			return err // a repeat uses up no tombstone
+		}
 		if err := a.reversedBefore(e); err != nil {
 			return err
 		}
@@ -73,30 +83,30 @@ func (a *arbiter) authorize(e *authz.Entry) error {
 	if e.Decision.Reason == authz.Approved && !fits || short && fits {
 		return a.duplicateOrStale(e)
 	}
-	r := row{entry: e, state: authz.StateDeclined}
+	r := Row{Entry: e, State: authz.StateDeclined}
 	if e.Decision.Reason == authz.Approved && e.Hold > 0 {
-		r.placed, r.state = e.Hold, authz.StateAuthorized
+		r.Placed, r.State = e.Hold, authz.StateAuthorized
 		if e.Request.Kind == authz.Financial {
-			r.state = authz.StateCaptured
+			r.State = authz.StateCaptured
 		}
 	} else if e.Decision.Reason.Approval() {
-		r.state = authz.StateRecorded
+		r.State = authz.StateRecorded
 	}
 	inserted, err := a.insert(&r)
 	if err != nil || !inserted {
 		return err
 	}
-	switch r.state {
+	switch r.State {
 	case authz.StateAuthorized:
-		return a.hold(e.Card, r.placed, false)
+		return a.hold(e.Card, r.Placed, false)
 	case authz.StateCaptured:
-		return a.capture(e, r.placed)
+		return a.capture(e, r.Placed)
 	}
 	return nil
 }
 
 // fits reports whether user and deposit cover the hold that is wanted.
-func (a *arbiter) fits(e *authz.Entry) (bool, error) {
+func (a *Arbiter) fits(e *authz.Entry) (bool, error) {
 	if e.Hold == 0 || e.Card == nil {
 		return true, nil
 	}
@@ -108,7 +118,7 @@ func (a *arbiter) fits(e *authz.Entry) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if b.available() < e.Hold {
+		if b.Available() < e.Hold {
 			return false, nil
 		}
 	}
@@ -117,7 +127,7 @@ func (a *arbiter) fits(e *authz.Entry) (bool, error) {
 
 // duplicateOrStale is for an entry that cannot be written as decided: when its key is taken, the
 // stored decision counts and nothing has to be decided again.
-func (a *arbiter) duplicateOrStale(e *authz.Entry) error {
+func (a *Arbiter) duplicateOrStale(e *authz.Entry) error {
 	found, err := a.stored(e)
 	if err != nil || found {
 		return err
@@ -127,12 +137,12 @@ func (a *arbiter) duplicateOrStale(e *authz.Entry) error {
 }
 
 // hold moves the held amount of the card's balance and of the deposit that covers it, both.
-func (a *arbiter) hold(c *authz.Card, amount int64, forced bool) error {
+func (a *Arbiter) hold(c *authz.Card, amount int64, forced bool) error {
 	return a.move(c.Balance, c.Deposit, 0, amount, forced)
 }
 
 // move changes ledger and held of both balances in the book.
-func (a *arbiter) move(user, deposit authz.BalanceID, ledger, held int64, forced bool) error {
+func (a *Arbiter) move(user, deposit authz.BalanceID, ledger, held int64, forced bool) error {
 	for _, id := range []authz.BalanceID{user, deposit} {
 		if id == 0 {
 			continue
@@ -141,32 +151,33 @@ func (a *arbiter) move(user, deposit authz.BalanceID, ledger, held int64, forced
 		if err != nil {
 			return err
 		}
-		b.ledger += ledger
-		b.held += held
+		b.Ledger += ledger
+		b.Held += held
 		b.dirty = true
-		if b.available() >= 0 {
-			b.forced = false
+		if b.Available() >= 0 {
+			b.Forced = false
 		} else if forced {
-			b.forced = true
+			b.Forced = true
 		}
 	}
 	return nil
 }
 
-func (a *arbiter) account(id authz.BalanceID) (*account, error) {
+func (a *Arbiter) account(id authz.BalanceID) (*account, error) {
 	if b, ok := a.book[id]; ok {
 		return b, nil
 	}
-	b, err := readAccount(a.c, id)
+	read, err := a.t.Account(id)
 	if err != nil {
 		return nil, err
 	}
+	b := &account{Account: read}
 	a.book[id] = b
 	return b, nil
 }
 
-// flush writes the book back, in the order of the ids.
-func (a *arbiter) flush() error {
+// Flush writes the book back, in the order of the ids.
+func (a *Arbiter) Flush() error {
 	ids := make([]authz.BalanceID, 0, len(a.book))
 	for id, b := range a.book {
 		if b.dirty {
@@ -176,24 +187,24 @@ func (a *arbiter) flush() error {
 	slices.Sort(ids)
 	for _, id := range ids {
 		b := a.book[id]
-		b.version++
-		if err := writeAccount(a.c, id, b); err != nil {
+		b.Version++
+		if err := a.t.SetAccount(id, b.Account); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// truth is what the caches may learn from a committed batch: the balances of its cards, and the cards
+// Truth is what the caches may learn from a committed batch: the balances of its cards, and the cards
 // that were not as decided on.
-func (a *arbiter) truth(batch []*authz.Entry) authz.Truth {
+func (a *Arbiter) Truth(batch []*authz.Entry) authz.Truth {
 	t := authz.Truth{Cards: a.fresh}
 	seen := make(map[authz.BalanceID]bool, len(batch)+1)
 	learn := func(id authz.BalanceID) {
 		b, ok := a.book[id]
 		if ok && !seen[id] {
 			seen[id] = true
-			t.Balances = append(t.Balances, authz.Balance{ID: id, Available: b.available(), Version: b.version})
+			t.Balances = append(t.Balances, authz.Balance{ID: id, Available: b.Available(), Version: b.Version})
 		}
 	}
 	for _, e := range batch {

@@ -1,0 +1,67 @@
+package arbiter
+
+import (
+	"holdfast/authz"
+)
+
+// insert writes the row. When its key is taken, the entry becomes a duplicate of the stored one.
+func (a *Arbiter) insert(r *Row) (bool, error) {
+	inserted, err := a.t.Insert(r)
+	if err != nil {
+		return false, err
+	}
+	if !inserted {
+		_, err := a.stored(r.Entry)
+		return false, err
+	}
+	r.Entry.Outcome = authz.Committed
+	return true, nil
+}
+
+// stored makes the entry a duplicate when its key is taken: the decision that was answered first counts.
+func (a *Arbiter) stored(e *authz.Entry) (bool, error) {
+	first, err := a.t.ByKey(e.Request.Dup)
+	if err != nil || first == nil {
+		return false, err
+	}
+	e.Outcome = authz.Duplicate
+	e.Decision = authz.Decision{ID: first.ID, Reason: first.Answered, ApprovalCode: first.Approval,
+		Amount: first.Placed, Passed: first.Passed, UserBefore: first.UserBefore,
+		DepositBefore: first.DepositBefore, Known: first.Known}
+	if e.Card != nil {
+		e.Decision.Currency = e.Card.Currency
+	}
+	return true, nil
+}
+
+type cardFacts struct {
+	stale      bool
+	tombstones int64
+}
+
+// card compares the card with what was decided on; when it has changed, the fresh one is kept to learn.
+func (a *Arbiter) card(e *authz.Entry) (cardFacts, error) {
+	if e.Card == nil {
+		return cardFacts{}, nil
+	}
+	version, tombstones, err := a.t.Card(e.Card.ID)
+	if err != nil {
+		return cardFacts{}, err
+	}
+	facts := cardFacts{version != e.Card.Version, tombstones}
+	if facts.stale {
+		fresh, err := a.t.Snapshot(e.Card.ID)
+		if err != nil {
+			return facts, err
+		}
+		a.fresh = append(a.fresh, fresh)
+	}
+	return facts, nil
+}
+
+func (a *Arbiter) byRRN(e *authz.Entry) ([]Stored, error) {
+	if e.Request.Trace.RRN == "" {
+		return nil, nil
+	}
+	return a.t.ByRRN(e.Card.ID, e.Request.Trace.RRN, e.Request.ReceivedAt.Add(-authz.MatchWindow))
+}
