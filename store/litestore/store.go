@@ -13,6 +13,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -85,9 +86,14 @@ func Open(path string) (*Store, error) {
 // connect opens a connection with our settings. Pages of 2 KiB halve what a scattered update of small
 // rows writes to the log; the log is copied back by our own checkpoints, not inside a commit.
 func connect(path string, cacheKiB int) (*sqlite.Conn, error) {
-	if f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
-		return nil, fmt.Errorf("open the data file: %w", err)
-	} else if err := f.Close(); err != nil {
+	// Only a new file is touched here. Closing any descriptor of a file drops all the locks that the process
+	// has on it (POSIX), those of SQLite too; a stranger who then closes the file takes himself for the last
+	// and removes the log under us, with every commit that follows.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("open the data file: %w", err)
 	}
 	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)

@@ -7,9 +7,10 @@
 // # What is answered
 //
 // A frame that cannot be read is answered "format error" when its message type and STAN can; else it
-// is dropped. Either way it costs the link a strike, which the server counts. A message type that is
+// is dropped. Either way it costs the link a strike, which the server counts; a frame that can be read and
+// says something impossible is answered "format error" too, and costs none. A message type that is
 // itself an answer is dropped: it is not ours to answer. Advices and reversals are acknowledged, never
-// declined, once they can be read.
+// declined, once their card and their time can be read; what else is wrong with them is logged.
 //
 // This build answers the 1987 version; it decodes more.
 package gateway

@@ -11,17 +11,21 @@ import (
 func (e *exchange) manage() {
 	s := e.session
 	if !e.message.Has(70) {
-		e.refuse(fault{70, "is missing"})
+		e.misread(fault{70, "is missing"})
 		return
 	}
 	switch e.message.Get(70) {
 	case "001", "061", "071":
+		if s.draining.Load() {
+			e.end(authz.Inoperative)
+			return
+		}
 		s.signedOn.Store(true)
 	case "002", "062", "072":
 		s.signedOn.Store(false)
 	case "201", "202": // cut-over: authorizing goes on
 	case "301", "270":
-		if !s.g.ready() {
+		if s.draining.Load() || !s.g.ready() {
 			e.end(authz.Inoperative)
 			return
 		}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -13,7 +14,10 @@ import (
 
 // request is an authz.Request that reads itself from a message of 1987. It refuses as little as it can:
 // what is not needed to decide is passed on as it came.
-type request struct{ authz.Request }
+type request struct {
+	authz.Request
+	odd error // what was passed over because the message only tells what has happened
+}
 
 // fault says which element is at fault and how, never what it holds.
 type fault struct {
@@ -23,12 +27,13 @@ type fault struct {
 
 func (f fault) Error() string { return fmt.Sprintf("element %d %s", f.de, f.what) }
 
-// The elements without which a message cannot be decided or found again.
+// The elements without which a message cannot be decided or found again. What only tells is not refused for
+// the others; see pardon.
 var mandatory = map[authz.Kind][]int{
 	authz.Authorization:       {3, 4, 7, 11, 49},
-	authz.AuthorizationAdvice: {3, 4, 7, 11, 49},
+	authz.AuthorizationAdvice: {11},
 	authz.Financial:           {3, 4, 7, 11, 49},
-	authz.Reversal:            {7, 11},
+	authz.Reversal:            {11},
 }
 
 func (r *request) read(m *iso.Message, kind authz.Kind, receivedAt time.Time) error {
@@ -39,12 +44,15 @@ func (r *request) read(m *iso.Message, kind authz.Kind, receivedAt time.Time) er
 	}
 	r.Kind, r.ReceivedAt = kind, receivedAt
 	r.trace(m)
-	for _, step := range []func(*iso.Message) error{r.times, r.card, r.amounts} {
-		if err := step(m); err != nil {
+	if err := r.number(m); err != nil {
+		return err
+	}
+	for _, step := range []func(*iso.Message) error{r.times, r.expiry, r.amounts} {
+		if err := step(m); err != nil && !r.pardon(err, m) {
 			return err
 		}
 	}
-	r.Transaction = transactionOf(m.Get(3), r.Amount.Minor)
+	r.Transaction = transactionOf(m.Get(3), max(r.Amount.Minor, r.Billing.Minor)) // what is billed is not nothing
 	switch kind {
 	case authz.AuthorizationAdvice:
 		r.ApprovalCode = m.Get(38)
@@ -53,6 +61,18 @@ func (r *request) read(m *iso.Message, kind authz.Kind, receivedAt time.Time) er
 		return r.reversal(m)
 	}
 	return nil
+}
+
+// pardon passes over what is wrong with an advice or a reversal whose card and time are known: it has
+// happened, so refusing it would leave our books wrong and have it sent for ever. A request is decided on all
+// that it says, and is not pardoned.
+func (r *request) pardon(fault error, m *iso.Message) bool {
+	told := r.Kind == authz.AuthorizationAdvice || r.Kind == authz.Reversal
+	if !told || !m.Has(7) && !m.Has(12) {
+		return false
+	}
+	r.odd = errors.Join(r.odd, fault)
+	return true
 }
 
 func (r *request) trace(m *iso.Message) {
@@ -89,13 +109,18 @@ func monthDay(s string) bool {
 // clock takes a leap second.
 func clock(s string) bool { return len(s) == 6 && two(s) < 24 && two(s[2:]) < 60 && two(s[4:]) <= 60 }
 
-// card takes the number from DE 2 or the track, which must agree, and the expiry from DE 14 or the track.
-func (r *request) card(m *iso.Message) error {
+// number takes the card's number from DE 2 or the track.
+func (r *request) number(m *iso.Message) error {
 	number, ok := m.PAN()
 	if !ok {
 		return fault{2, "is missing or not a card number"}
 	}
 	r.PAN = number
+	return nil
+}
+
+// expiry takes the expiry from DE 14 or the track, which must be of the same card.
+func (r *request) expiry(m *iso.Message) error {
 	rest := ""
 	if track := m.Get(35); track != "" {
 		digits, after, found := cutTrack(track)
@@ -103,7 +128,7 @@ func (r *request) card(m *iso.Message) error {
 			return fault{35, "has no separator"}
 		}
 		onTrack, err := pan.Parse(digits)
-		if err != nil || !onTrack.Equal(number) {
+		if err != nil || !onTrack.Equal(r.PAN) {
 			return fault{35, "is not of the card in element 2"}
 		}
 		rest = after
@@ -132,13 +157,19 @@ func cutTrack(track string) (digits, rest string, found bool) {
 
 // amounts reads DE 4 in DE 49, and DE 6 in DE 51 when the network converted. A reversal may leave them out.
 func (r *request) amounts(m *iso.Message) (err error) {
-	if m.Has(4) && m.Has(49) {
-		if r.Amount, err = amount(m, 4, 49); err != nil {
-			return err
+	for _, de := range [...]int{4, 49} {
+		if !m.Has(de) && r.Kind == authz.AuthorizationAdvice {
+			err = errors.Join(err, fault{de, "is missing"})
 		}
 	}
+	if m.Has(4) && m.Has(49) {
+		r.Amount, err = amount(m, 4, 49)
+	}
 	if m.Has(6) && m.Has(51) {
-		r.Billing, err = amount(m, 6, 51)
+		var e error
+		if r.Billing, e = amount(m, 6, 51); e != nil {
+			err = errors.Join(err, e)
+		}
 	}
 	return err
 }
@@ -194,15 +225,23 @@ func (r *request) reversal(m *iso.Message) error {
 	}
 	if a := m.Get(95); len(a) >= 24 {
 		var err error
-		if r.Final, err = money.ParseMinor(a[:12]); err != nil {
+		if r.Final, err = replacement(a[:12]); err != nil {
 			return fault{95, "is not an amount"}
 		}
-		if r.FinalBilling, err = money.ParseMinor(a[12:24]); err != nil {
+		if r.FinalBilling, err = replacement(a[12:24]); err != nil {
 			return fault{95, "is not an amount"}
 		}
 		r.Partial = r.Final > 0
 	}
 	return nil
+}
+
+// replacement reads a part of DE 95, which is text: blanks say as little as zeros.
+func replacement(part string) (int64, error) {
+	if word(part) == "" {
+		return 0, nil
+	}
+	return money.ParseMinor(part)
 }
 
 func originalKind(t mti) authz.Kind {
@@ -213,7 +252,7 @@ func originalKind(t mti) authz.Kind {
 	return kind
 }
 
-// word is empty when a part of DE 90 is zeros or blanks.
+// word is empty when a part of DE 90 or DE 95 is zeros or blanks.
 func word(s string) string {
 	if strings.Trim(s, "0 ") == "" {
 		return ""

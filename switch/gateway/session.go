@@ -62,8 +62,12 @@ func (e *exchange) authorize(t mti) {
 		return
 	}
 	if err := e.request.read(e.message, kind, e.x.ReceivedAt()); err != nil {
-		e.refuse(err)
+		e.misread(err)
 		return
+	}
+	if e.request.odd != nil {
+		e.session.g.log.Warn("told something odd", slog.String("peer", e.session.peer.Name),
+			slog.String("mti", string(t)), slog.Any("cause", e.request.odd))
 	}
 	e.request.Peer = e.session.peer.Name
 	e.request.Repeat = t.repeat()
@@ -101,7 +105,18 @@ func (e *exchange) end(r authz.Reason) {
 	e.x.Reply(&e.answer)
 }
 
-// refuse answers a message that was read but says something impossible.
+// misread answers a message whose form is good but which says something impossible. It is one acquirer's
+// fault, and no reason to cut off the others on the link: it costs no strike.
+func (e *exchange) misread(cause error) {
+	e.session.logFormat(e.message.MTI(), cause)
+	if !e.message.Has(11) {
+		e.x.Malformed()
+		return
+	}
+	e.end(authz.FormatError)
+}
+
+// refuse answers a message that cannot be read, when what could be read is enough.
 func (e *exchange) refuse(cause error) {
 	t := mti(e.message.MTI())
 	e.session.logFormat(string(t), cause)
