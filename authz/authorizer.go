@@ -14,6 +14,7 @@ import (
 // Config sets the limits of an [Authorizer].
 type Config struct {
 	Node          int           // 0 to 511, unique among the nodes that share a journal
+	LastID        ID            // the highest in the journal: ids grow from there even when the clock was set back
 	BatchMax      int           // requests in one commit; default 256
 	QueueMax      int           // requests waiting in a lane; default 8192
 	CardsMax      int           // card snapshots kept; default 200,000
@@ -56,6 +57,7 @@ type Authorizer struct {
 	cache   *cardCache
 	routes  atomic.Pointer[routes]
 	stats   counters
+	ailing  atomic.Bool
 
 	lanes sync.Map // PartnerID -> *lane
 
@@ -73,7 +75,7 @@ func New(cfg Config, cards Cards, holds Holds, journal Journal, keys *keystore.S
 	}
 	a := &Authorizer{cfg: cfg, cards: cards, holds: holds, journal: journal, keys: keys,
 		cache: newCardCache(cfg.CardsMax)}
-	a.ids.node = int64(cfg.Node)
+	a.ids.node, a.ids.last = int64(cfg.Node), cfg.LastID.tick()
 	a.closing, a.cancel = context.WithCancel(context.Background())
 	a.Route(nil)
 	return a, nil
@@ -110,6 +112,17 @@ func (a *Authorizer) Expire(now time.Time) {
 		l.(*lane).expire(now)
 		return true
 	})
+}
+
+// Healthy reports whether the last that was heard of the journal is that it takes commits. A commit that is
+// overdue counts as one that failed.
+func (a *Authorizer) Healthy() bool { return !a.ailing.Load() }
+
+// Probe commits nothing, to find out whether the journal takes commits again.
+func (a *Authorizer) Probe(ctx context.Context) {
+	if _, err := a.journal.Commit(ctx, nil); err == nil {
+		a.ailing.Store(false)
+	}
 }
 
 // Learn replaces the snapshot of a card, for a change made beside the authorizer. The journal would

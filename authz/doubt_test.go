@@ -190,3 +190,24 @@ func TestAdviceAfterTheReversalOfItsRequestHoldsNothing(t *testing.T) {
 	d.expect(advice, authz.AdviceRecorded)
 	d.left(100_00, 150_00)
 }
+
+// Ids are unique in the journal although the clock was set back before a restart: one that is taken would fail
+// the whole batch that it is in.
+func TestIDsGrowThoughTheClockWasSetBack(t *testing.T) {
+	d := newDesk(t)
+	first := d.expect(d.Request(d.Alice, authz.Authorization, 1_00), authz.Approved)
+	restarted, err := authz.New(authz.Config{Now: d.clock, LastID: first.ID}, d.Store, d.holds, d.journal, d.Keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := d.Request(d.Alice, authz.Authorization, 1_00)
+	r.ReceivedAt = first.ID.Time()
+	w := make(waiter, 1)
+	restarted.Submit(r, w)
+	if got := d.wait(w); got.ID <= first.ID || got.Reason != authz.BINUnknown {
+		t.Errorf("id %d after %d, decided %s (%v)", got.ID, first.ID, got.Reason, got.Cause)
+	}
+	if err := restarted.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+}

@@ -26,11 +26,20 @@ func other(t *testing.T, bin string) pan.Number {
 func TestJournalAwayIsSaidAndNothingIsHeld(t *testing.T) {
 	d := newDesk(t)
 	d.expect(d.Request(d.Alice, authz.Authorization, 1_00), authz.Approved)
-	d.journal.Inject(storetest.Refused)
+	d.journal.Inject(storetest.Refused, storetest.Refused)
 	r := d.Request(d.Alice, authz.Authorization, 30_00)
 	repeat := *r
 	d.expect(r, authz.Inoperative)
 	d.left(99_00, 149_00)
+	if d.a.Healthy() {
+		t.Error("healthy after a refused commit")
+	}
+	if d.a.Probe(t.Context()); d.a.Healthy() {
+		t.Error("healthy after a refused probe")
+	}
+	if d.a.Probe(t.Context()); !d.a.Healthy() {
+		t.Error("not healthy after a probe that went through")
+	}
 	d.expect(&repeat, authz.Approved) // nothing was decided, so the repeat is decided
 	d.expect(d.Request(d.Alice, authz.Authorization, 69_00), authz.Approved)
 	d.left(0, 50_00)

@@ -35,6 +35,11 @@ func (g *ids) next(now time.Time) ID {
 	return ID(at>>sequenceBits<<(sequenceBits+nodeBits) | g.node<<sequenceBits | at&(1<<sequenceBits-1))
 }
 
+// tick is where the generator stands after the id.
+func (id ID) tick() int64 {
+	return int64(id)>>(sequenceBits+nodeBits)<<sequenceBits | int64(id)&(1<<sequenceBits-1)
+}
+
 // Time is the moment in the id, to the millisecond.
 func (id ID) Time() time.Time {
 	return time.UnixMilli(int64(id) >> (sequenceBits + nodeBits)).UTC()
@@ -45,7 +50,7 @@ func (id ID) Time() time.Time {
 func dupKey(keys *keystore.Store, r *Request) DupKey {
 	t := &r.Trace
 	when := t.Local
-	if when == "" {
+	if len(when) != len("MMDDhhmmss") { // DE 13 or 12 is missing
 		when = t.Transmitted
 	}
 	var scratch [256]byte

@@ -167,6 +167,7 @@ func (l *lane) expire(now time.Time) {
 	for _, it := range late {
 		if it.answer(&Decision{ID: it.req.ID, Reason: DecisionLate, Cause: errLate}) {
 			l.a.stats.late.Add(1)
+			l.a.ailing.Store(true)
 		}
 	}
 	for _, it := range retry {

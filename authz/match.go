@@ -3,6 +3,8 @@ package authz
 import (
 	"strings"
 	"time"
+
+	"holdfast/authz/money"
 )
 
 // State is where an authorization row is in its life.
@@ -33,7 +35,8 @@ type Record struct {
 	Kind       Kind
 	Peer       string
 	Trace      Trace
-	Amount     int64 // transaction amount, minor units of its currency
+	Amount     int64 // transaction amount, minor units of Currency
+	Currency   money.Currency
 	Placed     int64 // held or posted at first, minor units of the card's currency
 	Held       int64 // of Placed, what is still held or posted
 	State      State
@@ -51,8 +54,8 @@ const MatchWindow = 10 * 24 * time.Hour
 //  2. the RRN with institution and terminal;
 //  3. the STAN of the message itself with its terminal, for peers that reuse it in the reversal.
 //
-// Two candidates on a level are not guessed between: -1, and ambiguous says so. Rows of other peers
-// never match. Records with one ID are one candidate: a row that stands in for those that it replaced.
+// Two candidates on a level are not guessed between: the next level is asked, and when none has exactly one,
+// ambiguous says so. Rows of other peers never match. Records with one ID are one candidate: a row that stands in for those that it replaced.
 func MatchOriginal(r *Request, rows []Record) (index int, ambiguous bool) {
 	for _, level := range []func(*Request, *Record) bool{byOriginalData, byRRN, bySTAN} {
 		found, count := -1, 0
@@ -65,14 +68,12 @@ func MatchOriginal(r *Request, rows []Record) (index int, ambiguous bool) {
 			}
 			found, count = i, count+1
 		}
-		switch {
-		case count == 1:
+		if count == 1 {
 			return found, false
-		case count > 1:
-			return -1, true
 		}
+		ambiguous = ambiguous || count > 1
 	}
-	return -1, false
+	return -1, ambiguous
 }
 
 func reversible(r *Request, row *Record) bool {
@@ -100,7 +101,7 @@ func byRRN(r *Request, row *Record) bool {
 
 func bySTAN(r *Request, row *Record) bool {
 	t, u := &r.Trace, &row.Trace
-	return r.Original.Zero() && given(t.STAN) && same(t.STAN, u.STAN) &&
+	return !given(r.Original.STAN) && given(t.STAN) && same(t.STAN, u.STAN) &&
 		given(t.Terminal) && same(t.Terminal, u.Terminal) && agrees(t.Acquirer, u.Acquirer) && agrees(t.Local, u.Local)
 }
 
@@ -139,6 +140,9 @@ func Undo(row *Record, r *Request) Undone {
 		return Undone{State: row.State}
 	}
 	stays := int64(0)
+	if r.Partial && r.Amount.Currency != row.Currency && r.Amount.Currency != (money.Currency{}) {
+		return Undone{State: row.State} // it states what stays in another currency: for people to look at
+	}
 	if r.Partial {
 		stays = r.FinalBilling
 		if stays == 0 || row.Placed == row.Amount { // DE 95.2 may be of the settlement; nothing was converted here

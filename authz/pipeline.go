@@ -240,6 +240,7 @@ func (l *lane) write(ctx context.Context, batch []*item) (Truth, error) {
 	l.a.stats.batches.Add(1)
 	l.a.stats.items.Add(uint64(len(batch)))
 	truth, err := l.a.journal.Commit(ctx, entries)
+	l.a.ailing.Store(err != nil)
 	if err != nil {
 		return Truth{}, err
 	}

@@ -64,11 +64,8 @@ func (a *Arbiter) authorize(e *authz.Entry) error {
 		e.Outcome = authz.Stale
 		return nil
 	}
-	if card.tombstones > 0 && e.Decision.Reason.Approval() {
-		if found, err := a.stored(e); err != nil || found {
-			return err // a repeat uses up no tombstone
-		}
-		if err := a.reversedBefore(e); err != nil {
+	if card.marks > 0 && e.Decision.Reason.Approval() {
+		if written, err := a.preceded(e); err != nil || written {
 			return err
 		}
 	}

@@ -15,8 +15,9 @@ type Tables interface {
 
 // Reads looks rows up. Lists are newest first and bounded by [RowsMax].
 type Reads interface {
-	// Card reads the version of a card and how many tombstones it has had.
-	Card(id authz.CardID) (version, tombstones int64, err error)
+	// Card reads the version of a card and how often it was marked: above zero, something may have come before
+	// its request, and approvals look for it.
+	Card(id authz.CardID) (version, marks int64, err error)
 	// Snapshot reads the whole card.
 	Snapshot(id authz.CardID) (authz.Card, error)
 	// Account reads a balance that nobody else changes before the transaction ends.
@@ -26,7 +27,8 @@ type Reads interface {
 	// BySTAN and ByRRN find rows of a card, the second those received since a moment.
 	BySTAN(card authz.CardID, stan string) ([]Stored, error)
 	ByRRN(card authz.CardID, rrn string, since time.Time) ([]Stored, error)
-	// Tombstones finds those of a card that no original has used.
+	// Tombstones finds those of a card. One speaks for the whole life of a transaction: for its request, for
+	// the advice that stood in, and for the repeats of both.
 	Tombstones(card authz.CardID) ([]Tombstone, error)
 }
 
@@ -38,9 +40,11 @@ type Writes interface {
 	Shrink(id authz.ID, u authz.Undone) error
 	// AnswerLate makes a row answer its repeats that it came too late, and notes what that gave back.
 	AnswerLate(id authz.ID, voided int64) error
-	// Bury leaves a tombstone for the original of a reversal and counts it on the card.
+	// Bury leaves a tombstone for the original of a reversal and marks the card.
 	Bury(e *authz.Entry) error
-	// UseTombstone marks a tombstone as used by an original.
+	// Mark has later approvals of the card look for what came before them.
+	Mark(card authz.CardID) error
+	// UseTombstone notes the first row that a tombstone stopped.
 	UseTombstone(id int64, by authz.ID) error
 	// Post writes one line of a group.
 	Post(p Posting) error

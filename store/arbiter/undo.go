@@ -71,9 +71,11 @@ func (a *Arbiter) original(e *authz.Entry) (*Stored, bool, error) {
 	return nil, false, nil
 }
 
-// successor follows a row that advices have replaced to the one that holds in its place.
+// successor follows a row to the one that holds in its place: an advice that replaced it, or that came before
+// it.
 func (a *Arbiter) successor(row Stored) (Stored, error) {
-	if row.State != authz.StateReversed || row.Kind == authz.Reversal {
+	request := row.Kind == authz.Authorization || row.Kind == authz.Financial
+	if row.Kind == authz.Reversal || row.State != authz.StateReversed && !(request && row.Original != 0) {
 		return row, nil
 	}
 	rows, err := a.t.BySTAN(row.Card, row.Trace.STAN)
@@ -89,7 +91,8 @@ func (a *Arbiter) successor(row Stored) (Stored, error) {
 	}
 	for range rows { // each advice replaces one row: no chain is longer
 		next := slices.IndexFunc(rows, func(s Stored) bool {
-			return s.Kind == authz.AuthorizationAdvice && s.Original == row.ID && s.Placed > 0
+			return s.Kind == authz.AuthorizationAdvice && s.Placed > 0 &&
+				(s.Original == row.ID || s.ID == row.Original && row.Kind != authz.AuthorizationAdvice)
 		})
 		if next < 0 {
 			break
@@ -129,7 +132,7 @@ func (a *Arbiter) advise(e *authz.Entry) error {
 	}
 	if card, err := a.card(e); err != nil {
 		return err
-	} else if card.tombstones > 0 {
+	} else if card.marks > 0 {
 		if err := a.reversedBefore(e); err != nil {
 			return err
 		}
@@ -145,7 +148,11 @@ func (a *Arbiter) advise(e *authz.Entry) error {
 			_, err := a.insert(&r)
 			return err
 		}
-		if original != nil {
+		if original == nil {
+			if err := a.t.Mark(e.Card.ID); err != nil { // its request may still come
+				return err
+			}
+		} else {
 			r.Original = original.ID
 			undone := authz.Undone{Give: original.Held, State: authz.StateReversed}
 			if original.State == authz.StateAuthorized {
@@ -159,6 +166,65 @@ func (a *Arbiter) advise(e *authz.Entry) error {
 		if err := a.hold(e.Card, e.Hold, true); err != nil {
 			return err
 		}
+	}
+	_, err := a.insert(&r)
+	return err
+}
+
+// preceded looks for what came before an approval of a marked card: a reversal declines it, an advice holds in
+// its place. It reports whether the row is written, or was before.
+func (a *Arbiter) preceded(e *authz.Entry) (bool, error) {
+	if found, err := a.stored(e); err != nil || found {
+		return found, err
+	}
+	if err := a.reversedBefore(e); err != nil {
+		return false, err
+	}
+	advice, err := a.advisedBefore(e)
+	if err != nil || advice == nil {
+		return false, err
+	}
+	return true, a.follow(e, advice)
+}
+
+// advisedBefore finds the advice that was sent for a request which comes only now, while it still holds or
+// after it was reversed.
+func (a *Arbiter) advisedBefore(e *authz.Entry) (*Stored, error) {
+	if e.Decision.Reason != authz.Approved || e.Hold == 0 {
+		return nil, nil
+	}
+	rows, err := a.t.BySTAN(e.Card.ID, e.Request.Trace.STAN)
+	if err != nil {
+		return nil, err
+	}
+	more, err := a.byRRN(e)
+	if err != nil {
+		return nil, err
+	}
+	advices := slices.DeleteFunc(append(rows, more...), func(s Stored) bool {
+		return s.Kind != authz.AuthorizationAdvice || s.Placed == 0
+	})
+	records := make([]authz.Record, len(advices))
+	for i := range advices {
+		records[i] = advices[i].Record
+	}
+	i, _ := authz.MatchOriginal(e.Request, records)
+	if i < 0 {
+		return nil, nil
+	}
+	return &advices[i], nil
+}
+
+// follow writes a request whose advice came first: the advice holds, so the request holds nothing more and has
+// the code that the network gave; when the advice was reversed, the request is declined like it.
+func (a *Arbiter) follow(e *authz.Entry, advice *Stored) error {
+	r := Row{Entry: e, State: authz.StateRecorded, Original: advice.ID}
+	e.Decision.Amount = advice.Held
+	if advice.State == authz.StateReversed {
+		r.State = authz.StateDeclined
+		e.Decision.Reason, e.Decision.ApprovalCode = authz.ReversedBefore, ""
+	} else if advice.Approval != "" {
+		e.Decision.ApprovalCode = advice.Approval
 	}
 	_, err := a.insert(&r)
 	return err

@@ -59,7 +59,7 @@ func (a tables) Insert(r *arbiter.Row) (bool, error) {
 
 const readRow = `SELECT id, kind, peer, stan, rrn, acquirer, forwarder, terminal, transmitted, local,
  processing, amount, placed, held, state, received_at, balance_id, deposit_id, partner_id, answered,
- approval, passed, user_before, deposit_before, original_id, card_id FROM authorizations `
+ approval, passed, user_before, deposit_before, original_id, card_id, currency FROM authorizations `
 
 func scanRow(s *sqlite.Stmt) arbiter.Stored {
 	return arbiter.Stored{
@@ -68,7 +68,7 @@ func scanRow(s *sqlite.Stmt) arbiter.Stored {
 			Trace: authz.Trace{STAN: s.ColumnText(3), RRN: s.ColumnText(4), Acquirer: s.ColumnText(5),
 				Forwarder: s.ColumnText(6), Terminal: s.ColumnText(7), Transmitted: s.ColumnText(8),
 				Local: s.ColumnText(9), ProcessingCode: s.ColumnText(10)},
-			Amount: s.ColumnInt64(11), Placed: s.ColumnInt64(12), Held: s.ColumnInt64(13),
+			Amount: s.ColumnInt64(11), Currency: currency(s.ColumnInt64(26)), Placed: s.ColumnInt64(12), Held: s.ColumnInt64(13),
 			State: authz.State(s.ColumnInt64(14)), ReceivedAt: time.UnixMicro(s.ColumnInt64(15)),
 		},
 		Balance: authz.BalanceID(s.ColumnInt64(16)), Deposit: authz.BalanceID(s.ColumnInt64(17)),

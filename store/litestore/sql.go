@@ -214,16 +214,19 @@ VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)`, func(b *binder) {
 	}); err != nil {
 		return err
 	}
-	return a.exec("UPDATE cards SET tombstones = tombstones + 1 WHERE id = ?1", func(b *binder) {
-		b.int(int64(e.Card.ID))
-	})
+	return a.Mark(e.Card.ID)
+}
+
+// Mark implements [arbiter.Writes].
+func (a tables) Mark(card authz.CardID) error {
+	return a.exec("UPDATE cards SET tombstones = tombstones + 1 WHERE id = ?1", func(b *binder) { b.int(int64(card)) })
 }
 
 // Tombstones implements [arbiter.Reads].
 func (a tables) Tombstones(card authz.CardID) ([]arbiter.Tombstone, error) {
 	s, err := a.c.Prepare(`SELECT id, peer, original_kind, stan, transmitted, acquirer, forwarder, own_stan,
  rrn, terminal, own_acquirer, local, received_at FROM tombstones
-WHERE card_id = ?1 AND used_by = 0 ORDER BY id DESC LIMIT ?2`)
+WHERE card_id = ?1 ORDER BY id DESC LIMIT ?2`)
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +251,7 @@ WHERE card_id = ?1 AND used_by = 0 ORDER BY id DESC LIMIT ?2`)
 
 // UseTombstone implements [arbiter.Writes].
 func (a tables) UseTombstone(id int64, by authz.ID) error {
-	return a.exec("UPDATE tombstones SET used_by = ?1 WHERE id = ?2", func(b *binder) {
+	return a.exec("UPDATE tombstones SET used_by = ?1 WHERE id = ?2 AND used_by = 0", func(b *binder) {
 		b.int(int64(by), id)
 	})
 }

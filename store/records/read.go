@@ -77,3 +77,10 @@ func Explain(ctx context.Context, q Querier, id authz.ID) (Explanation, error) {
 	}
 	return x, wrap(fmt.Sprintf("explain %d", id), err)
 }
+
+// LastID is the highest id in the journal; 0 when it is empty.
+func LastID(ctx context.Context, q Querier) (last authz.ID, err error) {
+	err = q.Query(ctx, func(r Row) error { last = authz.ID(r.Int(0)); return nil },
+		"SELECT coalesce(max(id), 0) FROM authorizations")
+	return last, err
+}

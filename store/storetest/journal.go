@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"holdfast/authz"
+	"holdfast/authz/money"
 )
 
 // Journal is the conformance suite of an arbiter. open makes a fresh store.
@@ -32,6 +33,9 @@ func Journal(t *testing.T, open func(testing.TB) Store) {
 		{"an advice replaces the hold that it settles", adviceReplaces},
 		{"an advice is held whatever is there", adviceForced},
 		{"an advice after its reversal holds nothing", adviceReversed},
+		{"every order of a request, its advice and its reversal ends the same", everyOrder},
+		{"a request after its advice holds nothing more", adviceFirst},
+		{"a partial reversal in another currency changes nothing", partialOtherCurrency},
 		{"a void undoes an unsent approval and its repeat is told", voidRow},
 		{"a void of a row that is not there takes its key", voidNothing},
 		{"a repeat that says something else is declined", repeatMismatch},
@@ -296,6 +300,62 @@ func adviceReversed(_ *testing.T, b *bench) {
 	b.reverse(b.Alice, b.Undo(e.Request))
 	b.decided(e, authz.Committed, authz.AdviceRecorded)
 	b.left(UserFunds, DepositFunds)
+}
+
+// The three messages of a transaction in all orders, with the request's STAN in the advice and without: at the
+// end nothing is held. Each message is sent twice, the second time as a repeat.
+func everyOrder(t *testing.T, b *bench) {
+	for _, order := range []string{"QAR", "QRA", "AQR", "ARQ", "RQA", "RAQ"} {
+		for _, sameSTAN := range []bool{true, false} {
+			q := b.Request(b.Alice, authz.Authorization, 30_00)
+			a := b.Request(b.Alice, authz.AuthorizationAdvice, 37_20)
+			a.Trace.RRN, a.StoodIn, a.ApprovalCode = q.Trace.RRN, true, "STAND1"
+			if sameSTAN {
+				a.Trace.STAN = q.Trace.STAN
+			}
+			messages := map[rune]*authz.Request{'Q': q, 'A': a, 'R': b.Undo(q)}
+			reasons := map[rune]authz.Reason{'Q': authz.Approved, 'A': authz.AdviceAccepted, 'R': authz.ReversalAccepted}
+			for _, m := range order + order {
+				sent := *messages[m]
+				e := b.entry(b.Alice, &sent, reasons[m])
+				messages[m].Dup = sent.Dup
+				b.commit(e)
+				if e.Outcome == authz.Stale {
+					t.Errorf("%s: %c is stale", order, m)
+				}
+			}
+			if left := b.Available(b.Alice.Balance); left != UserFunds {
+				t.Errorf("%s, same STAN %v: Alice has %d left, want all", order, sameSTAN, left)
+			}
+		}
+	}
+	b.left(UserFunds, DepositFunds)
+}
+
+func adviceFirst(t *testing.T, b *bench) {
+	e := b.advice(nil, b.Alice, 37_20)
+	b.decided(e, authz.Committed, authz.AdviceAccepted)
+	q := b.Request(b.Alice, authz.Authorization, 30_00)
+	q.Trace.RRN = e.Request.Trace.RRN
+	late := b.entry(b.Alice, q, authz.Approved)
+	b.decided(late, authz.Committed, authz.Approved)
+	if late.Decision.ApprovalCode != "STAND1" {
+		t.Errorf("the request has code %q, want the network's", late.Decision.ApprovalCode)
+	}
+	b.left(UserFunds-37_20, DepositFunds-37_20)
+	b.approve(b.Alice, authz.Authorization, 1_00)
+	b.left(UserFunds-38_20, DepositFunds-38_20)
+}
+
+func partialOtherCurrency(t *testing.T, b *bench) {
+	usd, err := money.ByAlpha("USD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	undo := b.Undo(b.approve(b.Alice, authz.Authorization, 30_00))
+	undo.Partial, undo.Final, undo.Amount.Currency = true, 12_50, usd
+	b.reverse(b.Alice, undo)
+	b.left(70_00, 120_00)
 }
 
 func (b *bench) void(h Holder, r *authz.Request) {

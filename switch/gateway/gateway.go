@@ -95,5 +95,6 @@ func (g *Gateway) Open(p *Peer) *Session {
 		s.deadline = DefaultDeadline
 	}
 	s.signedOn.Store(!p.RequireSignOn)
+	s.admitted.Store(!p.RequireSignOn)
 	return s
 }

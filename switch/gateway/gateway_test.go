@@ -181,6 +181,7 @@ func TestNetworkManagementAndSignOn(t *testing.T) {
 			41: "", 42: "", 43: "", 49: "", 63: "", 37: "", 70: code})
 	}
 	c.expect(c.message("0100", c.Alice, nil), "91")
+	c.expect(c.message("0420", c.Alice, nil), "91") // nobody yet
 	c.expect(manage("301"), "00")
 	c.expect(manage("001"), "00")
 	c.expect(c.message("0100", c.Alice, nil), "00")
@@ -194,6 +195,7 @@ func TestNetworkManagementAndSignOn(t *testing.T) {
 	c.expect(manage("999"), "12")
 	c.expect(manage("002"), "00")
 	c.expect(c.message("0100", c.Alice, nil), "91")
+	c.expect(c.message("0420", c.Alice, nil), "00") // it has happened
 	c.expect(manage(""), "30")
 	c.expect(manage("001"), "00")
 	off := c.session.Goodbye()

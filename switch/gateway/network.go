@@ -21,6 +21,7 @@ func (e *exchange) manage() {
 			return
 		}
 		s.signedOn.Store(true)
+		s.admitted.Store(true)
 	case "002", "062", "072":
 		s.signedOn.Store(false)
 	case "201", "202": // cut-over: authorizing goes on

@@ -16,6 +16,7 @@ type Session struct {
 	peer     *Peer
 	deadline time.Duration
 	signedOn atomic.Bool
+	admitted atomic.Bool // it was signed on once
 	draining atomic.Bool
 }
 
@@ -47,11 +48,21 @@ func (s *Session) Frame(x Exchange) {
 		x.Silent()
 	case t.class() == classNetwork:
 		e.manage()
-	case !s.signedOn.Load() || s.draining.Load():
+	case s.shutFor(t):
 		e.end(authz.PeerSignedOff)
 	default:
 		e.authorize(t)
 	}
+}
+
+// shutFor reports whether a message is refused because the link is not signed on or we drain. What has happened
+// already is still taken from a peer that had signed on: refusing it would not undo it.
+func (s *Session) shutFor(t mti) bool {
+	if s.signedOn.Load() && !s.draining.Load() {
+		return false
+	}
+	told := t.class() == classReversal || t.function() == functionAdvice
+	return !told || !s.admitted.Load()
 }
 
 // authorize types the message and has it decided.

@@ -28,6 +28,9 @@ type Config struct {
 
 	// IdleTimeout closes a link that has not begun a frame for so long; 0 means never.
 	IdleTimeout time.Duration
+	// FirstFrameTimeout closes a link on which no frame has ever begun for so long: whoever only connects may not
+	// keep others out. 0 means that such a link is like any idle one.
+	FirstFrameTimeout time.Duration
 	// FrameTimeout is how long a started frame, or a TLS handshake, may take; 0 means 5 s.
 	FrameTimeout time.Duration
 	// WriteTimeout is how long the peer may take to accept what one write hands over; 0 means 5 s.
@@ -94,6 +97,7 @@ func (c Config) Validate() error {
 		least time.Duration
 	}{
 		{"IdleTimeout", c.IdleTimeout, 0},
+		{"FirstFrameTimeout", c.FirstFrameTimeout, 0},
 		{"FrameTimeout", c.FrameTimeout, time.Millisecond},
 		{"WriteTimeout", c.WriteTimeout, time.Millisecond},
 		{"DrainTimeout", c.DrainTimeout, time.Millisecond},

@@ -61,6 +61,7 @@ type link struct {
 	unasked    int       // frames of our own in the queue
 	lastHeader []byte    // of the last frame read, for frames of our own
 	strikes    int
+	heard      bool        // a frame has come
 	stopped    bool        // no more frames are wanted
 	draining   bool        // the server drains
 	readDone   bool        // the reader has left; nothing new comes
@@ -144,6 +145,7 @@ func (l *link) exchange(header, body []byte) {
 	l.server.count.framesIn.Add(1)
 	l.mu.Lock()
 	l.inFlight++
+	l.heard = true
 	l.lastHeader = x.header
 	l.mu.Unlock()
 	l.frame(x)
@@ -174,6 +176,8 @@ func (l *link) setReadDeadline(started bool) {
 		t = time.Now().Add(config.FrameTimeout)
 	case l.draining:
 		t = time.Now().Add(config.QuietTimeout)
+	case !l.heard && config.FirstFrameTimeout > 0:
+		t = time.Now().Add(config.FirstFrameTimeout)
 	case config.IdleTimeout > 0:
 		t = time.Now().Add(config.IdleTimeout)
 	case !l.armed:

@@ -116,6 +116,23 @@ func TestIdleTimeout(t *testing.T) {
 	})
 }
 
+// Goal: whoever connects and says nothing is sent away soon, whoever has said something may be silent for long.
+func TestFirstFrameTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := startBubble(t, newPipes(), server.Config{FirstFrameTimeout: 30 * time.Second}, onFrame(echo))
+		silent, known := r.peer(), r.peer()
+		known.send(message(1))
+		known.receive(message(1))
+		endsAfter(t, silent, 30*time.Second)
+		time.Sleep(time.Hour)
+		known.send(message(2))
+		known.receive(message(2))
+		known.conn.Close()
+		r.stop()
+		wantStats(t, r.Stats(), map[string]int64{"IdleTimeouts": 1})
+	})
+}
+
 func TestPeerThatNeverReadsIsClosedAndOthersAreNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := startBubble(t, newPipes(), server.Config{WriteTimeout: 2 * time.Second, InFlightMax: 8}, onFrame(echo))
