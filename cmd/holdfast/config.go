@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"time"
 
@@ -61,6 +62,9 @@ type listenerSetup struct {
 	server  server.Config
 }
 
+// firstFrameTimeout is how long a new link may say nothing.
+const firstFrameTimeout = 30 * time.Second
+
 // quietTimeout is how long a draining link listens on after the last frame: what was on the wire when our
 // sign-off reached the peer is still answered.
 const quietTimeout = 200 * time.Millisecond
@@ -79,6 +83,9 @@ func (l listenerConfig) setup() (listenerSetup, error) {
 	bad := func(err error) (listenerSetup, error) {
 		return listenerSetup{}, usageError{fmt.Errorf("listener %s: %w", l.Name, err)}
 	}
+	if err := checkAddress(l.Address); err != nil {
+		return bad(err)
+	}
 	dialect, err := iso.Open(l.Dialect)
 	if err != nil {
 		return bad(err)
@@ -92,7 +99,7 @@ func (l listenerConfig) setup() (listenerSetup, error) {
 		peer:    &gateway.Peer{Name: l.Name, Dialect: dialect, RequireSignOn: l.RequireSignOn, Deadline: l.Deadline},
 		server: server.Config{Name: l.Name, Format: format, Limits: frame.Limits{FrameBytesMax: l.FrameBytesMax},
 			LinksMax: l.LinksMax, InFlightMax: l.InFlightMax, IdleTimeout: l.IdleTimeout, DrainTimeout: l.DrainTimeout,
-			QuietTimeout: quietTimeout},
+			FirstFrameTimeout: firstFrameTimeout, QuietTimeout: quietTimeout},
 	}
 	if err := s.peer.Validate(); err != nil {
 		return bad(err)
@@ -101,4 +108,16 @@ func (l listenerConfig) setup() (listenerSetup, error) {
 		return bad(err)
 	}
 	return s, nil
+}
+
+// checkAddress finds the mistakes in an address that are the caller's, before anything is opened.
+func checkAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return fmt.Errorf("address %q is not HOST:PORT: %w", address, err)
+	}
+	return nil
 }

@@ -65,7 +65,7 @@ func TestBadConfigurationsNameWhatIsWrong(t *testing.T) {
 
 func TestBadCallsExitWithTwo(t *testing.T) {
 	for _, args := range [][]string{{"serve", "--nope"}, {"nope"}, {"serve", "--log", "loud"}, {"serve", "--dialect", "klingon"},
-		{"serve", "--framing", "bin2+what"}, {"explain"}, {"explain", "x"}, {"verify", "--data", "/nonexistent"},
+		{"serve", "--framing", "bin2+what"}, {"serve", "--listen", "nonsense"}, {"serve", "--listen", "127.0.0.1:99999"}, {"explain"}, {"explain", "x"}, {"verify", "--data", "/nonexistent"},
 		{"serve", "--config", "/nonexistent.yaml"}, {"replay"}, {"bench", "--store", "full"}} {
 		var stdout, stderr strings.Builder
 		if status := run(&env{t.Context(), nil, &stdout, &stderr}, args); status != exitUsage {

@@ -94,14 +94,21 @@ func openNode(dir string, log *slog.Logger) (*node, error) {
 	if n.unlock, err = lockFolder(filepath.Join(dir, lockFile)); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	n.authorizer, err = authz.New(authz.Config{Now: time.Now}, store, memholds.New(), store, keys)
+	var last authz.ID
+	err = store.View(context.Background(), func(q records.Querier) (err error) {
+		last, err = records.LastID(context.Background(), q)
+		return err
+	})
+	if err == nil {
+		n.authorizer, err = authz.New(authz.Config{Now: time.Now, LastID: last}, store, memholds.New(), store, keys)
+	}
 	if err == nil {
 		err = n.route(context.Background())
 	}
 	if err != nil {
 		return nil, errors.Join(err, n.unlock(), store.Close())
 	}
-	n.gateway = gateway.New(n.authorizer, n.ready.Load, log)
+	n.gateway = gateway.New(n.authorizer, func() bool { return n.ready.Load() && n.authorizer.Healthy() }, log)
 	return n, nil
 }
 
@@ -134,7 +141,7 @@ func (n *node) listen(setups []listenerSetup) error {
 
 const (
 	expireEvery = 20 * time.Millisecond // how late an answer to an overdue request may be
-	routeEvery  = 2 * time.Second       // how soon a program made by another process is known
+	careEvery   = time.Second           // how soon a healed store, or a program made by another process, is known
 	closeWithin = 10 * time.Second
 )
 
@@ -153,7 +160,8 @@ func (n *node) serve(ctx context.Context) error {
 	}
 	ticking, stopTicks := context.WithCancel(context.Background())
 	var ticks sync.WaitGroup
-	ticks.Go(func() { n.tick(ticking) })
+	ticks.Go(func() { every(ticking, expireEvery, n.authorizer.Expire) })
+	ticks.Go(func() { every(ticking, careEvery, func(time.Time) { n.care(ticking) }) })
 	n.ready.Store(true)
 	wg.Wait()
 	n.ready.Store(false)
@@ -165,22 +173,27 @@ func (n *node) serve(ctx context.Context) error {
 	return errors.Join(append(errs, err, n.store.Close(), n.unlock())...)
 }
 
-// tick does what has to happen from time to time.
-func (n *node) tick(ctx context.Context) {
-	expire, route := time.NewTicker(expireEvery), time.NewTicker(routeEvery)
-	defer expire.Stop()
-	defer route.Stop()
+// every calls f from time to time until ctx ends.
+func every(ctx context.Context, period time.Duration, f func(now time.Time)) {
+	ticker := time.NewTicker(period)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-expire.C:
-			n.authorizer.Expire(now)
-		case <-route.C:
-			if err := n.route(ctx); err != nil && ctx.Err() == nil {
-				n.log.Warn("read the programs", slog.Any("cause", err))
-			}
+		case now := <-ticker.C:
+			f(now)
 		}
+	}
+}
+
+// care asks the store what may have changed beside us. It may wait for the store, so it has its own goroutine.
+func (n *node) care(ctx context.Context) {
+	if !n.authorizer.Healthy() {
+		n.authorizer.Probe(ctx)
+	}
+	if err := n.route(ctx); err != nil && ctx.Err() == nil {
+		n.log.Warn("read the programs", slog.Any("cause", err))
 	}
 }
 

@@ -117,7 +117,7 @@ func newLog(e *env, level string) (*slog.Logger, error) {
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		return nil, usagef("log level %q is not debug, info, warn or error", level)
 	}
-	return slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: l})), nil
+	return slog.New(newQuietHandler(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: l}))), nil
 }
 
 // tuneMemory lets the collector run rarely while the heap is small: the hot path makes short-lived garbage
