@@ -2,8 +2,6 @@ package authz
 
 import (
 	"context"
-	"errors"
-	"fmt"
 )
 
 // prepare checks a batch and places its holds. What ends here is answered; the rest goes to commit.
@@ -35,7 +33,7 @@ func (l *lane) prepare(batch []*item) (ready []*item) {
 	ctx, cancel := context.WithTimeout(l.a.closing, l.a.cfg.CommitTimeout)
 	defer cancel()
 	if err := l.decide(ctx, ready); err != nil {
-		l.fail(ready, err)
+		l.fail(ready, err, false)
 		return nil
 	}
 	return ready
@@ -194,160 +192,5 @@ func (it *item) fund(a *Authorizer) {
 		d.ApprovalCode = it.req.ApprovalCode
 	case d.Reason.Approval():
 		d.ApprovalCode = approvalCode(a.keys, d.ID)
-	}
-}
-
-// commit makes the batch durable, then settles and answers it. What the journal refuses as stale is
-// decided once more on what it taught.
-func (l *lane) commit(batch []*item) {
-	defer func() {
-		if p := recover(); p != nil {
-			l.malfunction(batch, p)
-		}
-	}()
-	ctx, cancel := context.WithTimeout(l.a.closing, l.a.cfg.CommitTimeout)
-	defer cancel()
-	for round := 1; len(batch) > 0; round++ {
-		truth, err := l.write(ctx, batch)
-		if err != nil {
-			l.fail(batch, err)
-			return
-		}
-		l.learn(batch, truth)
-		stale := l.answer(batch, round == roundsMax)
-		if len(stale) == 0 {
-			return
-		}
-		l.a.stats.stale.Add(uint64(len(stale)))
-		if err := l.decide(ctx, stale); err != nil {
-			l.fail(stale, err)
-			return
-		}
-		batch = stale
-	}
-}
-
-// roundsMax is how often a request is decided: on the cache, then on what the journal said.
-const roundsMax = 2
-
-var errStale = errors.New("the journal refused twice")
-
-func (l *lane) write(ctx context.Context, batch []*item) (Truth, error) {
-	entries := make([]*Entry, len(batch))
-	for i, it := range batch {
-		entries[i] = &it.entry
-	}
-	l.a.stats.batches.Add(1)
-	l.a.stats.items.Add(uint64(len(batch)))
-	truth, err := l.a.journal.Commit(ctx, entries)
-	l.a.ailing.Store(err != nil)
-	if err != nil {
-		return Truth{}, err
-	}
-	if err := l.settle(ctx, batch, truth.Balances); err != nil {
-		// The rows are committed: the cache heals by its own means, the answers stand.
-		l.a.stats.doubtful.Add(1)
-	}
-	return truth, nil
-}
-
-func (l *lane) settle(ctx context.Context, batch []*item, truth []Balance) error {
-	ended := make([]*Hold, 0, len(batch))
-	for _, it := range batch {
-		if it.hold.Op != 0 {
-			ended = append(ended, &it.hold)
-		}
-	}
-	if len(ended) == 0 && len(truth) == 0 {
-		return nil
-	}
-	return l.a.holds.Settle(ctx, l.partner, ended, truth)
-}
-
-// learn takes the fresh cards into the cache and into the items that were stale because of them.
-func (l *lane) learn(batch []*item, truth Truth) {
-	for _, c := range truth.Cards {
-		for _, it := range batch {
-			if it.known && it.card.ID == c.ID {
-				it.card = c
-				l.a.cache.put(it.req.Tag, c)
-			}
-		}
-	}
-}
-
-// answer finishes what the journal decided and returns what is stale.
-func (l *lane) answer(batch []*item, last bool) (stale []*item) {
-	for _, it := range batch {
-		d := &it.entry.Decision
-		switch {
-		case it.void:
-			delete(l.undoing, it.req.Dup)
-			continue
-		case it.entry.Outcome == Stale && !last && !it.answered.Load():
-			stale = append(stale, it)
-			continue
-		case it.entry.Outcome == Stale:
-			*d = Decision{ID: it.req.ID, Reason: Inoperative, Cause: errStale}
-		case it.entry.Outcome == Duplicate:
-			d.Repeated = true
-		case d.Reason.Approval() && !it.answer(d):
-			// The deadline passed while it committed: the approval was never sent, so it is undone, and
-			// the repeats that waited with it hear the same.
-			l.undo(it)
-			d = &Decision{ID: it.req.ID, Reason: DecisionLate, Cause: errLate}
-		}
-		l.finish(it, d)
-	}
-	return stale
-}
-
-// fail answers a batch that could not be decided. When it may be in the journal all the same, each of
-// its approvals is undone by our own entry.
-func (l *lane) fail(batch []*item, err error) {
-	doubtful := !errors.Is(err, ErrUnavailable)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.a.closing), l.a.cfg.CommitTimeout)
-	defer cancel()
-	_ = l.settle(ctx, batch, nil) // a cache that is away has nothing pending that it would keep
-	for _, it := range batch {
-		if it.void {
-			l.a.stats.doubtful.Add(1)
-			l.postpone(it)
-			continue
-		}
-		if doubtful && it.revocable() {
-			l.undo(it)
-		}
-		l.finish(it, &Decision{ID: it.req.ID, Reason: Inoperative, Cause: err})
-	}
-}
-
-// undo queues the entry that takes the row of an unsent or doubtful decision back.
-func (l *lane) undo(it *item) {
-	v := &item{req: it.req, void: true, routed: it.routed, known: it.known, card: it.card}
-	v.answered.Store(true)
-	l.undoing[it.req.Dup] = true
-	l.void(v)
-}
-
-// malfunction answers a batch in which our own code panicked. The process lives: everyone's links are
-// in it. The value of the panic may hold anything, so only its type is kept.
-func (l *lane) malfunction(batch []*item, p any) {
-	l.a.stats.panics.Add(1)
-	cause := fmt.Errorf("authz: internal error: panic of type %T", p)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.a.closing), l.a.cfg.CommitTimeout)
-	defer cancel()
-	_ = l.settle(ctx, batch, nil) // as in fail
-	for _, it := range batch {
-		switch {
-		case it.void:
-			l.postpone(it)
-			continue
-		case !l.open(it):
-			continue // finished before the panic
-		case it.revocable():
-			l.undo(it)
-		}
-		l.finish(it, &Decision{ID: it.req.ID, Reason: Malfunction, Cause: cause})
 	}
 }
