@@ -19,6 +19,7 @@ type Config struct {
 	QueueMax      int           // requests waiting in a lane; default 8192
 	CardsMax      int           // card snapshots kept; default 200,000
 	CommitTimeout time.Duration // of one commit; default 5 s
+	Overlap       bool          // place the next holds while a batch commits: worth it when the cache is remote
 	Now           func() time.Time
 }
 
@@ -165,7 +166,7 @@ func (a *Authorizer) lane(p PartnerID) *lane {
 		return l.(*lane)
 	}
 	l, _ := a.lanes.LoadOrStore(p, &lane{a: a, partner: p, deciding: make(map[DupKey]*item),
-		undoing: make(map[DupKey]bool)})
+		undoing: make(map[DupKey]bool), full: make(chan struct{}, 1)})
 	return l.(*lane)
 }
 

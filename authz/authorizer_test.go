@@ -2,6 +2,8 @@ package authz_test
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -17,7 +19,20 @@ import (
 	"holdfast/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// overlapped makes the desks place holds while a batch commits.
+var overlapped bool
+
+// Everything is tested both ways.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	overlapped = true
+	code = max(code, m.Run())
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
 
 // desk is an authorizer over real embedded stores, with a clock that the test moves.
 type desk struct {
@@ -38,7 +53,7 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	d := &desk{t: t, World: storetest.NewWorld(t, s), journal: &storetest.Faulty{Journal: s}, now: storetest.Epoch, holds: memholds.New()}
-	if d.a, err = authz.New(authz.Config{Now: d.clock}, s, d.holds, d.journal, d.Keys); err != nil {
+	if d.a, err = authz.New(authz.Config{Now: d.clock, Overlap: overlapped}, s, d.holds, d.journal, d.Keys); err != nil {
 		t.Fatal(err)
 	}
 	var programs []authz.Program

@@ -91,7 +91,7 @@ func (l *lane) answer(batch []*item, last bool) (stale []*item) {
 		d := &it.entry.Decision
 		switch {
 		case it.void:
-			delete(l.undoing, it.req.Dup)
+			l.unmark(it.req.Dup)
 			continue
 		case it.entry.Outcome == Stale && !last && !it.answered.Load():
 			stale = append(stale, it)
@@ -134,7 +134,7 @@ func (l *lane) fail(batch []*item, err error, doubtful bool) {
 func (l *lane) undo(it *item) {
 	v := &item{req: it.req, void: true, routed: it.routed, known: it.known, card: it.card}
 	v.answered.Store(true)
-	l.undoing[it.req.Dup] = true
+	l.mark(it.req.Dup)
 	l.void(v)
 }
 

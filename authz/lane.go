@@ -45,8 +45,9 @@ type lane struct {
 	running  bool
 	deciding map[DupKey]*item // queued or in work
 	doubtful []*item          // voids that could not be committed yet
+	undoing  map[DupKey]bool  // keys whose void is not committed yet
 
-	undoing map[DupKey]bool // keys whose void is not committed yet; of the running goroutine alone
+	full chan struct{} // overlapMin are queued; one token
 }
 
 // push queues the item, or lets it follow one with the same key. False means refused.
@@ -72,8 +73,18 @@ func (l *lane) push(it *item) bool {
 	if !it.void {
 		l.deciding[it.req.Dup] = it
 	}
+	if len(l.queue) >= overlapMin {
+		select {
+		case l.full <- struct{}{}:
+		default:
+		}
+	}
 	return true
 }
+
+// overlapMin is how many must have come before they are held while another batch commits: a call to a remote
+// cache costs more than its work, so small ones wait for the commit and go together.
+const overlapMin = 32
 
 // followersMax bounds the repeats that wait for one decision.
 const followersMax = 64
@@ -83,15 +94,11 @@ func dropLast(leader *item) bool {
 	return false
 }
 
-// take removes the next batch from the queue; nil tells the runner to end.
-func (l *lane) take() []*item {
+// take removes up to so many from the queue.
+func (l *lane) take(most int) []*item {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := min(len(l.queue), l.a.cfg.BatchMax)
-	if n == 0 {
-		l.running = false
-		return nil
-	}
+	n := min(len(l.queue), most)
 	batch := make([]*item, n)
 	copy(batch, l.queue)
 	rest := copy(l.queue, l.queue[n:])
@@ -100,14 +107,76 @@ func (l *lane) take() []*item {
 	return batch
 }
 
+// rest ends the running when nothing is queued.
+func (l *lane) rest() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.running = len(l.queue) > 0
+	return !l.running
+}
+
 // run decides batch after batch until nothing is queued. What arrives while a batch commits is the next
 // one: under load they grow by themselves, and a request that is alone waits for nobody.
 func (l *lane) run() {
-	for batch := l.take(); batch != nil; batch = l.take() {
-		if batch = l.prepare(batch); len(batch) > 0 {
+	if l.a.cfg.Overlap {
+		l.overlap()
+		return
+	}
+	for !l.rest() {
+		if batch := l.prepare(l.take(l.a.cfg.BatchMax)); len(batch) > 0 {
 			l.commit(batch)
 		}
 	}
+}
+
+// overlap is run with a remote cache: the next holds are placed while the last batch commits.
+func (l *lane) overlap() {
+	var ready []*item              // held, to be committed next
+	var committing <-chan struct{} // closed when the commit has ended; nil: none is under way
+	for committing != nil || len(ready) > 0 || !l.rest() {
+		if room := l.a.cfg.BatchMax - len(ready); room > 0 {
+			ready = append(ready, l.prepare(l.take(room))...)
+		}
+		if committing == nil && len(ready) > 0 {
+			batch, done := ready, make(chan struct{})
+			ready, committing = nil, done
+			go func() { // owned by overlap, which does not end before it
+				defer close(done)
+				l.commit(batch)
+			}()
+		}
+		if committing == nil {
+			continue
+		}
+		full := l.full
+		if len(ready) >= l.a.cfg.BatchMax {
+			full = nil
+		}
+		select {
+		case <-committing:
+			committing = nil
+		case <-full:
+		}
+	}
+}
+
+// mark, unmark and marked keep the keys whose approval is being undone.
+func (l *lane) mark(key DupKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.undoing[key] = true
+}
+
+func (l *lane) unmark(key DupKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.undoing, key)
+}
+
+func (l *lane) marked(key DupKey) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.undoing[key]
 }
 
 // finish answers the item and all that follow it, and opens its key again.

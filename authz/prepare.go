@@ -18,7 +18,7 @@ func (l *lane) prepare(batch []*item) (ready []*item) {
 	for _, it := range batch {
 		if it.void {
 			undone[it.req.Dup] = true
-		} else if l.undoing[it.req.Dup] && !undone[it.req.Dup] {
+		} else if !undone[it.req.Dup] && l.marked(it.req.Dup) {
 			// The journal still has the approval: as a stored answer it would leave after all.
 			l.finish(it, &Decision{ID: it.req.ID, Reason: Inoperative, Cause: errUndoing})
 			continue
