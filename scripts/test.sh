@@ -5,8 +5,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# Servers of this run's own, so that those of a developer stay as they are.
+export HOLDFAST_RUN=.run/test-$$ HOLDFAST_REQUIRE_STORES=1
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'scripts/down --remove || true; rm -f "$log"' EXIT
 
 microseconds() { printf '%s' "${EPOCHREALTIME//[!0-9]/}"; }
 
@@ -31,6 +33,11 @@ stage 'vet' run vet
 stage 'house rules' run tidy
 stage 'staticcheck' run lint
 stage 'build' run build
+stage 'servers' scripts/up
+set -a
+# shellcheck source=/dev/null
+source "$HOLDFAST_RUN/env"
+set +a
 stage 'tests' run race
 grep --extended-regexp '^(note:|ok )' "$log" || true
 # By count, not by time: at the end of its time the fuzzer sometimes calls a slow input a failure.

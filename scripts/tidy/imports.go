@@ -19,7 +19,7 @@ func checkRoom(r *report, folder string, sources []*source) {
 		}
 		documented = documented || s.syntax.Doc != nil
 		want := path.Base(folder)
-		if inside(folder, "cmd") {
+		if inside(folder, "cmd") || folder == "scripts/servers" {
 			want = "main"
 		}
 		if got := s.syntax.Name.Name; got != want {

@@ -24,15 +24,18 @@ var rooms = map[string][]string{
 	"switch/load":    {"switch/frame", "switch/iso"},
 	"switch/replay":  {"switch/client", "switch/frame", "switch/iso"},
 
-	"store/arbiter":   with(leaves, "authz"),
-	"store/records":   with(leaves, "authz"),
-	"store/litestore": with(leaves, "authz", "store/arbiter", "store/records"),
-	"store/memholds":  with(leaves, "authz"),
-	"store/storetest": with(leaves, "authz", "store/records"),
+	"store/arbiter":    with(leaves, "authz"),
+	"store/records":    with(leaves, "authz"),
+	"store/litestore":  with(leaves, "authz", "store/arbiter", "store/records"),
+	"store/pgstore":   with(leaves, "authz", "store/arbiter", "store/records"),
+	"store/memholds":   with(leaves, "authz"),
+	"store/redisstore": with(leaves, "authz"),
+	"store/storetest":  with(leaves, "authz", "store/records"),
 
 	"testdata/traces": {},
 	"testdata/worlds": {},
 	"cmd/holdfast":    {anything},
+	"scripts/servers": {},
 	"scripts/tidy":    {},
 }
 
@@ -54,7 +57,9 @@ var homes = map[string][]string{
 	"database/sql":                            {"store/litestore"},
 	"github.com/alecthomas/kong":              {"cmd/holdfast"},
 	"github.com/HdrHistogram/hdrhistogram-go": {"switch/load"},
+	"github.com/redis/go-redis":               {"store/redisstore"},
 	"github.com/goccy/go-yaml":                {"switch/iso", "cmd/holdfast"},
+	"github.com/jackc/pgx/v5":                {"store/pgstore"},
 	// It silently ran a statement twice after a lost connection.
 	"github.com/jackc/pgx/v5/stdlib": {},
 }
