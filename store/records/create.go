@@ -233,9 +233,16 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 	return authz.CardID(id), wrap("issue card", err)
 }
 
-// LockCard sets or lifts a card's lock, in the version that decisions are checked against.
+// LockCard sets or lifts a card's lock, in the version that decisions are checked against. Once it is durable,
+// no approval of the old version is: whoever commits one holds the lock of the card's balance row from before
+// it reads the card's version until it has committed. So whatever changes a version takes that row first, and
+// either waits for the approval or is seen by it. (SQLite has one writer: there it costs an update.)
 func LockCard(ctx context.Context, q Querier, id authz.CardID, lock authz.LockReason) error {
-	n, err := q.Exec(ctx, "UPDATE cards SET lock = $1, version = version + 1 WHERE id = $2", int64(lock), int64(id))
+	n, err := q.Exec(ctx, `UPDATE balances SET version = version + 1
+WHERE id = (SELECT balance_id FROM cards WHERE id = $1)`, int64(id))
+	if err == nil && n > 0 {
+		n, err = q.Exec(ctx, "UPDATE cards SET lock = $1, version = version + 1 WHERE id = $2", int64(lock), int64(id))
+	}
 	if err == nil && n == 0 {
 		err = authz.ErrNotFound
 	}
@@ -252,6 +259,12 @@ func wrap(what string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// KeysBound reports whether the records have been written under some keys.
+func KeysBound(ctx context.Context, q Querier) (bound bool, err error) {
+	err = q.Query(ctx, func(Row) error { bound = true; return nil }, "SELECT value FROM facts WHERE name = 'keys'")
+	return bound, wrap("read the keys' check value", err)
 }
 
 // BindKeys ties the records to the keys that their cards are sealed and tagged under: the first call

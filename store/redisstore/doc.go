@@ -1,0 +1,29 @@
+// Package redisstore keeps the fast view of the balances in Redis: the holds of the full mode, shared by
+// several switch nodes. It implements [authz.Holds] on one node, on Sentinel and on Cluster.
+//
+// # The one idea
+//
+// A batch is one script call. The script reads every balance it needs, decides the holds in order, and
+// then writes: the pending amount of each balance, and one record for each hold. Nothing that it writes can
+// fail half-way for a reason that it could have read before, because a script does not roll back.
+//
+// # What is kept
+//
+// Two hashes a partner, whose hash tag {p<partner>} keeps them in one slot: the balances (truth, version,
+// pending) and what is in flight. No card number and no tag of one is in a key or a value. Nothing expires by
+// the clock of Redis. Amounts change only through HINCRBY and stay within 2^53-1, where Lua's numbers are exact.
+//
+// # What is authoritative
+//
+// The journal, always. Whatever is lost, rewound or damaged here is found unknown and taught again, or
+// is refused by the journal and learned from its answer; see [Holds.Refresh] for what neither mends.
+//
+// # Unknown outcomes
+//
+// A call is never sent twice, but for NOSCRIPT, MOVED and ASK, which say that it did not run. A call whose reply does
+// not come is [authz.ErrUnknown], and it may still run later. The holds of such a batch are owed: the next
+// call for the partner first ends them, and leaves a mark for those that did not come yet, so that a late
+// script finds its operation cancelled. A mark is left only for them: an operation that was answered may be
+// placed again after it was settled, as the authorizer does with what the journal found stale. What is owed
+// dies with the process; then [Holds.Sweep] finds the holds.
+package redisstore
