@@ -22,8 +22,11 @@ func benchSeed(ctx context.Context, dir string, cards int) error {
 
 // benchCard writes the digits of a load card, as loadCard makes it, but without work for the collector: it runs
 // once for every message.
-func benchCard(digits *[load.CardDigits]byte, index int) {
-	n, sum := loadBIN*loadCardsMax+index, 0
+func benchCard(digits *[load.CardDigits]byte, index int) { cardDigits(digits, loadBIN, index) }
+
+// cardDigits writes the BIN, seven digits and the check digit.
+func cardDigits(digits *[load.CardDigits]byte, bin, index int) {
+	n, sum := bin*loadCardsMax+index, 0
 	for at := load.CardDigits - 2; at >= 0; at-- {
 		d := n % 10
 		n /= 10
@@ -37,7 +40,4 @@ func benchCard(digits *[load.CardDigits]byte, index int) {
 }
 
 // benchCurrency is DE 49 of the load.
-func benchCurrency() (string, error) {
-	c, err := money.ByAlpha(loadCurrency)
-	return c.Numeric(), err
-}
+func benchCurrency() (money.Currency, error) { return money.ByAlpha(loadCurrency) }

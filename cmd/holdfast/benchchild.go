@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +17,6 @@ import (
 const (
 	childStartWithin = 30 * time.Second
 	childStopWithin  = 30 * time.Second
-	clockTicks       = 100 // per second in /proc, on every architecture that Linux has today
 )
 
 // child is a switch that runs as a process of its own, so that its memory and CPU time can be told from ours.
@@ -28,14 +26,20 @@ type child struct {
 	drain chan struct{} // closed when its output has ended
 }
 
-// startChild starts this program's serve on a port of the system's choice, and waits for the line that tells it.
+// startChild starts a switch on a data folder of the embedded mode.
 func startChild(ctx context.Context, dir string, stderr io.Writer) (*child, error) {
+	return startServe(ctx, []string{"--data", dir}, os.Environ(), stderr)
+}
+
+// startServe starts this program's serve on a port of the system's choice, and waits for the line that tells it.
+func startServe(ctx context.Context, args, environ []string, stderr io.Writer) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	c := &child{drain: make(chan struct{})}
-	c.cmd = exec.CommandContext(ctx, self, "serve", "--data", dir, "--listen", "127.0.0.1:0", "--log", "warn")
+	c.cmd = exec.CommandContext(ctx, self, append([]string{"serve", "--listen", "127.0.0.1:0", "--log", "warn"}, args...)...)
+	c.cmd.Env = environ
 	c.cmd.Cancel = func() error { return c.cmd.Process.Signal(syscall.SIGTERM) }
 	c.cmd.WaitDelay = childStopWithin
 	c.cmd.Stderr = stderr
@@ -100,24 +104,8 @@ func (c *child) stop() error {
 
 // cpu is the CPU time that the child has used so far, to 10 ms; 0 where the system does not tell.
 func (c *child) cpu() time.Duration {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.cmd.Process.Pid))
-	if err != nil {
-		return 0
-	}
-	// The name of the program, in parentheses, may hold blanks. After it come state, ..., utime (14), stime (15).
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 13 {
-		return 0
-	}
-	ticks := int64(0)
-	for _, f := range fields[11:13] {
-		n, err := strconv.ParseInt(string(f), 10, 64)
-		if err != nil {
-			return 0
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * time.Second / clockTicks
+	p, _ := readProcess(c.cmd.Process.Pid)
+	return p.used
 }
 
 // peakMiB is the largest resident set so far; 0 where the system does not tell.
@@ -136,13 +124,4 @@ func (c *child) peakMiB() float64 {
 		}
 	}
 	return 0
-}
-
-// ownCPU is the CPU time of this process.
-func ownCPU() (time.Duration, error) {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0, fmt.Errorf("read the CPU time: %w", err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
 }

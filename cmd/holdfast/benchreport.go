@@ -39,6 +39,14 @@ type benchReport struct {
 	HighP50       float64 `json:"p50_at_70_percent_of_capacity_ms"`
 	HighP99       float64 `json:"p99_at_70_percent_of_capacity_ms"`
 
+	// With the full stores only.
+	*Bounds
+	RatioToBound     float64 `json:"ratio_to_bound,omitempty"`
+	OnePartnerToMany float64 `json:"one_partner_to_many,omitempty"`
+	Partners         int     `json:"partners,omitempty"`
+	OnePerSecond     float64 `json:"one_partner_per_second,omitempty"` // beside the following one, in turns with it
+	ManyPerSecond    float64 `json:"many_partners_per_second,omitempty"`
+
 	MemoryMiB         float64 `json:"memory_mib"` // largest resident set of the switch
 	Cards             int     `json:"cards"`
 	Links             int     `json:"links"`
@@ -59,6 +67,14 @@ type benchCPU struct {
 	Redis     float64 `json:"redis"`
 	Postgres  float64 `json:"postgres"`
 	Generator float64 `json:"generator"`
+}
+
+// Bounds are what each part reaches alone, in authorizations per second; the least of them is the first.
+type Bounds struct {
+	Least    float64 `json:"bound_per_second"`
+	Redis    float64 `json:"bound_redis_per_second"`    // the hold script, 256 a call
+	Postgres float64 `json:"bound_postgres_per_second"` // the arbiter's commit, 256 a transaction
+	Codec    float64 `json:"bound_codec_per_second"`    // messages in and out of sockets, everything approved
 }
 
 // places rounds for people; the machine's noise is far larger.
@@ -84,14 +100,14 @@ func (r *benchReport) high(result *load.Result) {
 }
 
 // open takes over the open-loop part.
-func (r *benchReport) open(rate float64, result *load.Result, theirs, own time.Duration) {
+func (r *benchReport) open(rate float64, result *load.Result, used benchTimes) {
 	r.OfferedPerSecond = places(rate, 0)
 	r.ApprovedAtOffered = places(result.ApprovedPerSecond(), 0)
 	r.P50, r.P99, r.P999 = millis(result.Latency.At(50)), millis(result.Latency.At(99)), millis(result.Latency.At(99.9))
 	r.Max, r.LateP99 = millis(result.Latency.Max()), millis(result.Late.At(99))
 	if n := float64(result.Approved); n > 0 {
-		r.CPU.Switch = places(float64(theirs.Microseconds())/n, 1)
-		r.CPU.Generator = places(float64(own.Microseconds())/n, 1)
+		each := func(d time.Duration) float64 { return places(float64(d.Microseconds())/n, 1) }
+		r.CPU = benchCPU{Switch: each(used.child), Redis: each(used.redis), Postgres: each(used.postgres), Generator: each(used.own)}
 	}
 }
 
@@ -100,6 +116,9 @@ func (r *benchReport) complete(c *benchCmd, counts load.Counts) {
 	r.Store, r.Seconds, r.Cards, r.Links = c.Store, c.Seconds, c.Cards, c.Links
 	r.Unanswered, r.Undecided = counts.Unanswered, counts.Undecided
 	r.Declined, r.Duplicates = counts.Declined, counts.Duplicates
+	if r.Bounds != nil {
+		r.RatioToBound = places(r.ApprovalsPerSecond/r.Least, 3)
+	}
 	r.MemoryMiB = places(r.MemoryMiB, 1)
 	r.GoVersion, r.Cores = runtime.Version(), runtime.NumCPU()
 }
@@ -126,14 +145,28 @@ func (r *benchReport) print(out io.Writer) error {
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the figures: %w", err)
 	}
+	r.printFull(out)
 	_, err := fmt.Fprintf(out, `
-CPU per authorization: switch %.1f us, generator %.1f us; largest memory of the switch %.1f MiB
+CPU per authorization: switch %.1f us, redis %.1f us, postgres %.1f us, generator %.1f us
+largest memory of the switch %.1f MiB
 approvals received %d, in the journal %d; declined %d, undecided %d, unanswered %d, answered twice %d
 verify: %d violations; store %s, %d cards, %d links, %d cores, %s
-`, r.CPU.Switch, r.CPU.Generator, r.MemoryMiB, r.ApprovalsReceived, r.ApprovalsJournal, r.Declined, r.Undecided,
+`, r.CPU.Switch, r.CPU.Redis, r.CPU.Postgres, r.CPU.Generator, r.MemoryMiB, r.ApprovalsReceived, r.ApprovalsJournal, r.Declined, r.Undecided,
 		r.Unanswered, r.Duplicates, r.VerifyViolations, r.Store, r.Cards, r.Links, r.Cores, r.GoVersion)
 	if err != nil {
 		return fmt.Errorf("print the figures: %w", err)
 	}
 	return nil
+}
+
+// printFull adds what only the full stores have.
+func (r *benchReport) printFull(out io.Writer) {
+	if r.ManyPerSecond > 0 {
+		fmt.Fprintf(out, "\none partner %.0f/s, %d partners %.0f/s: ratio %.2f\n", r.OnePerSecond, r.Partners, r.ManyPerSecond,
+			r.OnePartnerToMany)
+	}
+	if r.Bounds != nil {
+		fmt.Fprintf(out, "\nalone: redis script %.0f/s, postgres commit %.0f/s, codec and sockets %.0f/s; the switch reaches %.2f of the least\n",
+			r.Redis, r.Postgres, r.Codec, r.RatioToBound)
+	}
 }

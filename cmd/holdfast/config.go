@@ -15,7 +15,11 @@ import (
 
 // config is a holdfast.yaml. Every field that is left out has a working default.
 type config struct {
+	Store     string           `yaml:"store"`
+	Node      int              `yaml:"node"`
 	Data      string           `yaml:"data"`
+	Postgres  postgresConfig   `yaml:"postgres"`
+	Redis     redisConfig      `yaml:"redis"`
 	Listeners []listenerConfig `yaml:"listeners"`
 	Log       string           `yaml:"log"`
 }

@@ -32,6 +32,24 @@ func TestSampleConfigurationLoads(t *testing.T) {
 	}
 }
 
+func TestFullSampleLoadsAndTheEnvironmentOverridesIt(t *testing.T) {
+	flags := bookFlags{Config: "../../testdata/config/holdfast-full.yaml"}
+	cfg, err := flags.config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Store != storeFull || len(cfg.Redis.Addresses) != 1 || cfg.Postgres.URL == "" {
+		t.Errorf("loaded %+v", cfg)
+	}
+	t.Setenv("HOLDFAST_POSTGRES_URL", "postgres://elsewhere/x")
+	t.Setenv("HOLDFAST_REDIS_ADDRESSES", "a:1,b:2")
+	t.Setenv("HOLDFAST_REDIS_PASSWORD", "secret")
+	if cfg, err = flags.config(); err != nil || cfg.Postgres.URL != "postgres://elsewhere/x" || len(cfg.Redis.Addresses) != 2 ||
+		cfg.Redis.Password != "secret" {
+		t.Errorf("with the environment: %+v, %v", cfg, err)
+	}
+}
+
 func withDeadline(s listenerSetup) *gateway.Peer {
 	p := *s.peer
 	p.Deadline = gateway.DefaultDeadline

@@ -128,7 +128,7 @@ func (d *demo) open(port int) error {
 		for _, ln := range n.listeners {
 			err = errors.Join(err, ln.Close())
 		}
-		return errors.Join(err, n.store.Close(), n.unlock())
+		return errors.Join(err, n.close())
 	}
 	fmt.Fprintf(d.env.stdout, "Holdfast demo: a switch on loopback, its data in %s\n", d.dir)
 	for i, ln := range n.listeners {

@@ -3,26 +3,28 @@ package main
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"text/tabwriter"
 
 	"holdfast/authz"
 	"holdfast/authz/money"
-	"holdfast/store/litestore"
 	"holdfast/store/records"
 )
 
 // explainCmd tells the story of one authorization from the journal.
 type explainCmd struct {
-	ID   int64  `arg:"" help:"The authorization's id, as the demo's table and the log show it."`
-	Data string `help:"The data folder." default:"holdfast-data" placeholder:"DIR" env:"HOLDFAST_DATA"`
+	bookFlags
+	ID int64 `arg:"" help:"The authorization's id, as the demo's table and the log show it."`
 }
 
 // Run prints the ordered checks with their outcome, and the balances before and after.
 func (c *explainCmd) Run(e *env) error {
-	r, err := litestore.OpenReader(filepath.Join(c.Data, dataFile))
+	cfg, err := c.config()
 	if err != nil {
-		return usageError{err}
+		return err
+	}
+	r, err := cfg.openBooks(e.ctx)
+	if err != nil {
+		return err
 	}
 	var x records.Explanation
 	err = r.View(e.ctx, func(q records.Querier) (err error) {

@@ -15,7 +15,6 @@ import (
 	"holdfast/authz"
 	"holdfast/authz/keystore"
 	"holdfast/store/litestore"
-	"holdfast/store/memholds"
 	"holdfast/store/records"
 	"holdfast/switch/gateway"
 	"holdfast/switch/server"
@@ -70,11 +69,14 @@ func wrapf(err error, format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, err)...)
 }
 
-// node is a running switch in embedded mode.
+// node is a running switch.
 type node struct {
 	log        *slog.Logger
 	keys       *keystore.Store
-	store      *litestore.Store
+	store      engine
+	holds      authz.Holds
+	endHolds   func() error
+	sweepAge   time.Duration
 	authorizer *authz.Authorizer
 	gateway    *gateway.Gateway
 	unlock     func() error
@@ -84,33 +86,51 @@ type node struct {
 	ready     atomic.Bool
 }
 
-// openNode opens the data folder for one switch: two on one file would not know of each other's holds.
+// openNode opens a switch in embedded mode on a data folder.
 func openNode(dir string, log *slog.Logger) (*node, error) {
-	keys, store, err := openData(dir)
+	return openSwitch(context.Background(), &config{Data: dir, Store: storeEmbedded}, log)
+}
+
+// openSwitch opens the stores for one switch. It takes the data folder for itself: two on one file would not know
+// of each other's holds.
+func openSwitch(ctx context.Context, cfg *config, log *slog.Logger) (*node, error) {
+	keys, store, err := cfg.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	n := &node{log: log, keys: keys, store: store}
-	if n.unlock, err = lockFolder(filepath.Join(dir, lockFile)); err != nil {
+	n := &node{log: log, keys: keys, store: store, sweepAge: cfg.Redis.SweepAge}
+	if n.unlock, err = lockFolder(filepath.Join(cfg.Data, lockFile)); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	var last authz.ID
-	err = store.View(context.Background(), func(q records.Querier) (err error) {
-		last, err = records.LastID(context.Background(), q)
-		return err
-	})
-	if err == nil {
-		n.authorizer, err = authz.New(authz.Config{Now: time.Now, LastID: last}, store, memholds.New(), store, keys)
-	}
-	if err == nil {
-		err = n.route(context.Background())
-	}
-	if err != nil {
+	if n.holds, n.endHolds, err = cfg.openHolds(ctx); err != nil {
 		return nil, errors.Join(err, n.unlock(), store.Close())
 	}
-	n.gateway = gateway.New(n.authorizer, func() bool { return n.ready.Load() && n.authorizer.Healthy() }, log)
+	if err := n.assemble(ctx, cfg.Node, cfg.Store == storeFull); err != nil {
+		return nil, errors.Join(err, n.close())
+	}
 	return n, nil
 }
+
+func (n *node) assemble(ctx context.Context, number int, remote bool) error {
+	var last authz.ID
+	err := n.store.View(ctx, func(q records.Querier) (err error) {
+		last, err = records.LastID(ctx, q)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	n.authorizer, err = authz.New(authz.Config{Node: number, Now: time.Now, LastID: last,
+		Overlap: remote}, n.store, n.holds, n.store, n.keys)
+	if err != nil {
+		return err
+	}
+	n.gateway = gateway.New(n.authorizer, func() bool { return n.ready.Load() && n.authorizer.Healthy() }, n.log)
+	return n.route(ctx)
+}
+
+// close gives everything back that openSwitch took.
+func (n *node) close() error { return errors.Join(n.endHolds(), n.store.Close(), n.unlock()) }
 
 // route reads the table of programs again.
 func (n *node) route(ctx context.Context) error {
@@ -170,7 +190,7 @@ func (n *node) serve(ctx context.Context) error {
 	err := n.authorizer.Close(closing)
 	stopTicks()
 	ticks.Wait()
-	return errors.Join(append(errs, err, n.store.Close(), n.unlock())...)
+	return errors.Join(append(errs, err, n.close())...)
 }
 
 // every calls f from time to time until ctx ends.
@@ -194,6 +214,12 @@ func (n *node) care(ctx context.Context) {
 	}
 	if err := n.route(ctx); err != nil && ctx.Err() == nil {
 		n.log.Warn("read the programs", slog.Any("cause", err))
+	}
+	switch swept, err := sweep(ctx, n.holds, n.store, time.Now().Add(-n.sweepAge)); {
+	case err != nil && ctx.Err() == nil:
+		n.log.Warn("sweep the holds", slog.Any("cause", err))
+	case swept > 0:
+		n.log.Info("gave back holds of a switch that died", slog.Int("holds", swept))
 	}
 }
 

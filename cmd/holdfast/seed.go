@@ -16,7 +16,7 @@ import (
 // seedCmd puts records into a data folder, on which a switch may be running: it takes cards at once and
 // programs within seconds.
 type seedCmd struct {
-	Data  string `help:"The data folder; it is made when it does not exist." default:"holdfast-data" placeholder:"DIR" env:"HOLDFAST_DATA"`
+	bookFlags
 	Cards int    `help:"Instead of a file: make so many cards for a load test, each with its own user and balance." placeholder:"N"`
 	File  string `arg:"" optional:"" help:"A world file, as testdata/worlds/demo.yaml."`
 }
@@ -26,14 +26,18 @@ func (c *seedCmd) Run(e *env) error {
 	if (c.File == "") == (c.Cards == 0) {
 		return usagef("seed wants either a world file or --cards N")
 	}
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
 	if c.Cards != 0 {
-		return c.bulk(e)
+		return c.bulk(e, &cfg)
 	}
 	w, err := loadWorld(c.File)
 	if err != nil {
 		return err
 	}
-	keys, store, err := openData(c.Data)
+	keys, store, err := cfg.open(e.ctx)
 	if err != nil {
 		return err
 	}
@@ -45,19 +49,19 @@ func (c *seedCmd) Run(e *env) error {
 	if err := errors.Join(err, store.Close()); err != nil {
 		return fmt.Errorf("seed %s: %w", c.File, err)
 	}
-	return printSeeded(e, made, c.Data)
+	return printSeeded(e, made, cfg.place())
 }
 
 // bulk makes the cards of a load test. It writes for long in one transaction, so no switch may be running.
-func (c *seedCmd) bulk(e *env) error {
+func (c *seedCmd) bulk(e *env, cfg *config) error {
 	if c.Cards < 0 || c.Cards > loadCardsMax {
 		return usagef("--cards: want 1 to %d", loadCardsMax)
 	}
-	keys, store, err := openData(c.Data)
+	keys, store, err := cfg.open(e.ctx)
 	if err != nil {
 		return err
 	}
-	unlock, err := lockFolder(filepath.Join(c.Data, lockFile))
+	unlock, err := lockFolder(filepath.Join(cfg.Data, lockFile))
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
@@ -67,7 +71,7 @@ func (c *seedCmd) bulk(e *env) error {
 	if err := errors.Join(err, store.Close(), unlock()); err != nil {
 		return fmt.Errorf("seed cards: %w", err)
 	}
-	return printSeeded(e, seeded{partners: 1, programs: 1, users: c.Cards, cards: c.Cards}, c.Data)
+	return printSeeded(e, seeded{partners: 1, programs: 1, users: c.Cards, cards: c.Cards}, cfg.place())
 }
 
 func printSeeded(e *env, made seeded, dir string) error {

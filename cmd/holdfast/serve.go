@@ -11,10 +11,9 @@ import (
 	"syscall"
 )
 
-// serveCmd runs the switch in embedded mode.
+// serveCmd runs the switch, embedded or on the stores that its configuration names.
 type serveCmd struct {
-	Config  string `help:"A configuration file; flags override it." placeholder:"FILE" env:"HOLDFAST_CONFIG"`
-	Data    string `help:"The data folder, kept across restarts (default: holdfast-data)." placeholder:"DIR" env:"HOLDFAST_DATA"`
+	bookFlags
 	Listen  string `help:"Listen on this address only (default: 127.0.0.1:8583)." placeholder:"HOST:PORT" env:"HOLDFAST_LISTEN"`
 	Dialect string `help:"Dialect of the peer, built in or a file (default: iso87-ascii)." placeholder:"NAME|FILE" env:"HOLDFAST_DIALECT"`
 	Framing string `help:"Frame around each message (default: bin2, a two-byte length)." placeholder:"NAME" env:"HOLDFAST_FRAMING"`
@@ -42,12 +41,12 @@ func (c *serveCmd) Run(e *env) error {
 	}
 	defer stop()
 	tuneMemory()
-	n, err := openNode(cfg.Data, log)
+	n, err := openSwitch(e.ctx, &cfg, log)
 	if err != nil {
 		return err
 	}
 	if err := n.listen(setups); err != nil {
-		return errors.Join(err, n.store.Close(), n.unlock())
+		return errors.Join(err, n.close())
 	}
 	for i, ln := range n.listeners {
 		fmt.Fprintf(e.stdout, "holdfast: %s listens on %s, %s in %s frames\n", setups[i].peer.Name, ln.Addr(),
@@ -57,12 +56,9 @@ func (c *serveCmd) Run(e *env) error {
 }
 
 func (c *serveCmd) config() (config, error) {
-	var cfg config
-	if c.Config != "" {
-		var err error
-		if cfg, err = loadConfig(c.Config); err != nil {
-			return cfg, err
-		}
+	cfg, err := c.bookFlags.config()
+	if err != nil {
+		return cfg, err
 	}
 	set := func(field *string, values ...string) {
 		for _, v := range values {
@@ -71,10 +67,6 @@ func (c *serveCmd) config() (config, error) {
 			}
 		}
 	}
-	if cfg.Data == "" {
-		cfg.Data = "holdfast-data"
-	}
-	set(&cfg.Data, c.Data)
 	set(&cfg.Log, c.Log)
 	if len(cfg.Listeners) == 0 || c.Listen != "" {
 		cfg.Listeners = []listenerConfig{{}}

@@ -6,21 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"holdfast/store/litestore"
 	"holdfast/store/records"
 )
 
-// verifyCmd checks the books of a data folder; a switch may be running on it.
+// verifyCmd checks the books; a switch may be running on them.
 type verifyCmd struct {
-	Data string `help:"The data folder." default:"holdfast-data" placeholder:"DIR" env:"HOLDFAST_DATA"`
-	JSON bool   `name:"json" help:"Print the report as JSON."`
+	bookFlags
+	JSON bool `name:"json" help:"Print the report as JSON."`
 }
 
 // Run prints what was compared and every violation; it fails when there is one.
 func (c *verifyCmd) Run(e *env) error {
-	report, err := verifyReport(e.ctx, c.Data)
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	report, err := verifyReport(e.ctx, &cfg)
 	if err != nil {
 		return err
 	}
@@ -37,14 +40,14 @@ func (c *verifyCmd) Run(e *env) error {
 	return err
 }
 
-func verifyReport(ctx context.Context, dir string) (records.Report, error) {
-	r, err := litestore.OpenReader(filepath.Join(dir, dataFile))
+func verifyReport(ctx context.Context, cfg *config) (records.Report, error) {
+	r, err := cfg.openBooks(ctx)
 	if err != nil {
-		return records.Report{}, usageError{err}
+		return records.Report{}, err
 	}
 	report, err := records.Verify(ctx, r)
-	if err == nil {
-		if damage := r.Intact(); damage != nil {
+	if file, ok := r.(*litestore.Reader); ok && err == nil {
+		if damage := file.Intact(); damage != nil {
 			report.Violations = append(report.Violations, records.Violation{Invariant: "the file is intact", What: damage.Error()})
 		}
 	}
@@ -53,7 +56,7 @@ func verifyReport(ctx context.Context, dir string) (records.Report, error) {
 
 // verifyData verifies the folder, prints the report, and returns how many violations there are.
 func verifyData(ctx context.Context, dir string, w io.Writer) (int, error) {
-	report, err := verifyReport(ctx, dir)
+	report, err := verifyReport(ctx, &config{Data: dir, Store: storeEmbedded})
 	if err != nil {
 		return 0, err
 	}
