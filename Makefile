@@ -3,6 +3,7 @@ SHELL := /usr/bin/env bash
 TIME ?= 30s
 SECONDS ?= 30
 JSON ?= bench.json
+STORE ?= embedded
 ARGS ?=
 HOLDFAST := bin/holdfast
 
@@ -42,8 +43,8 @@ race: ## all tests, with the race detector where there is a C compiler
 fuzz: ## every fuzz target in turn (TIME=30s each, or 20000x)
 	@scripts/fuzz.sh $(TIME)
 
-bench: build ## measure the embedded mode (SECONDS=30 JSON=bench.json)
-	@$(HOLDFAST) bench --store embedded --seconds $(SECONDS) --json $(JSON) $(ARGS)
+bench: build ## measure (STORE=embedded or full, which starts and stops its servers; SECONDS=30 JSON=bench.json)
+	@$(if $(filter full,$(STORE)),scripts/bench.sh,$(HOLDFAST) bench --store $(STORE)) --seconds $(SECONDS) --json $(JSON) $(ARGS)
 
 verify: build ## check the invariants of a data folder (ARGS="..." as holdfast verify --help says)
 	@$(HOLDFAST) verify $(ARGS)

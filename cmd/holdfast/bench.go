@@ -134,8 +134,10 @@ func (h folderHouse) fill(ctx context.Context, c *benchCmd) error {
 func (h folderHouse) serve() (args, environ []string) {
 	return []string{"--data", string(h)}, os.Environ()
 }
-func (h folderHouse) cpu(context.Context) (redis, postgres time.Duration, err error) { return 0, 0, nil }
-func (h folderHouse) close() error                                                   { return os.RemoveAll(string(h)) }
+func (h folderHouse) cpu(context.Context) (redis, postgres time.Duration, err error) {
+	return 0, 0, nil
+}
+func (h folderHouse) close() error { return os.RemoveAll(string(h)) }
 func (h folderHouse) books(ctx context.Context) (books, error) {
 	return (&config{Data: string(h), Store: storeEmbedded}).openBooks(ctx)
 }

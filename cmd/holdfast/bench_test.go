@@ -104,12 +104,13 @@ func checkSVG(t *testing.T, path string) {
 func TestBenchRefusesWhatItCannotMeasure(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"comes with the full mode": {"--store", "full"},
-		"--store":                  {"--store", "paper"},
-		"--seconds is 2":           {"--seconds", "2"},
-		"--cards is 0":             {"--cards", "0"},
-		"--links is 0":             {"--links", "0"},
-		"--rate is -1":             {"--rate=-1"},
+		"--config names":   {"--config", "holdfast.yaml"},
+		"--store":          {"--store", "paper"},
+		"--partners is -1": {"--partners=-1"},
+		"--seconds is 2":   {"--seconds", "2"},
+		"--cards is 0":     {"--cards", "0"},
+		"--links is 0":     {"--links", "0"},
+		"--rate is -1":     {"--rate=-1"},
 	} {
 		status, _, stderr := runBench(t, args...)
 		if status != exitUsage || !strings.Contains(stderr, want) {
@@ -132,9 +133,9 @@ func TestBenchAuditFindsFault(t *testing.T) {
 		"4 answers belong to no message":               {Foreign: 4},
 	} {
 		var stdout, stderr bytes.Buffer
-		b := &bench{benchCmd: &benchCmd{}, counts: counts,
+		b := &bench{benchCmd: &benchCmd{}, house: folderHouse(dir), counts: counts,
 			env: &env{ctx: t.Context(), stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr}}
-		if err := b.audit(dir); err != nil {
+		if err := b.audit(); err != nil {
 			t.Fatal(err)
 		}
 		if err := b.publish(); err == nil || !strings.Contains(err.Error(), want) {

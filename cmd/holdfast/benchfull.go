@@ -45,9 +45,9 @@ type fullHouse struct {
 var errNoServers = usagef(`--store full needs a PostgreSQL and a Redis: set HOLDFAST_POSTGRES_URL and HOLDFAST_REDIS_ADDRESSES
 (and HOLDFAST_REDIS_PASSWORD), or export what scripts/up prints, or name a configuration with --config`)
 
-// fullServers finds the servers: in the configuration, in the variables of the program, in those of scripts/up,
+// benchServers finds the servers: in the configuration, in the variables of the program, in those of scripts/up,
 // of which Unix sockets come first.
-func fullServers(file string, getenv func(string) string) (config, error) {
+func benchServers(file string, getenv func(string) string) (config, error) {
 	flags := bookFlags{Config: file}
 	cfg := config{}
 	if flags.Config != "" {
@@ -104,7 +104,7 @@ func (c *redisConfig) parse(text string) error {
 // openFullHouse makes the schema. What it has made is gone again when it fails.
 func openFullHouse(ctx context.Context, file string) (_ *fullHouse, err error) {
 	h := &fullHouse{}
-	if h.cfg, err = fullServers(file, os.Getenv); err != nil {
+	if h.cfg, err = benchServers(file, os.Getenv); err != nil {
 		return nil, err
 	}
 	defer func() {

@@ -27,7 +27,7 @@ var rooms = map[string][]string{
 	"store/arbiter":    with(leaves, "authz"),
 	"store/records":    with(leaves, "authz"),
 	"store/litestore":  with(leaves, "authz", "store/arbiter", "store/records"),
-	"store/pgstore":   with(leaves, "authz", "store/arbiter", "store/records"),
+	"store/pgstore":    with(leaves, "authz", "store/arbiter", "store/records"),
 	"store/memholds":   with(leaves, "authz"),
 	"store/redisstore": with(leaves, "authz"),
 	"store/storetest":  with(leaves, "authz", "store/records"),
@@ -59,7 +59,7 @@ var homes = map[string][]string{
 	"github.com/HdrHistogram/hdrhistogram-go": {"switch/load"},
 	"github.com/redis/go-redis":               {"store/redisstore"},
 	"github.com/goccy/go-yaml":                {"switch/iso", "cmd/holdfast"},
-	"github.com/jackc/pgx/v5":                {"store/pgstore"},
+	"github.com/jackc/pgx/v5":                 {"store/pgstore"},
 	// It silently ran a statement twice after a lost connection.
 	"github.com/jackc/pgx/v5/stdlib": {},
 }

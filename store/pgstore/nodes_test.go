@@ -163,52 +163,69 @@ func TestTwoNodesShareKeysWithoutCards(t *testing.T) {
 	}
 }
 
-// Goal: no approval is committed after LockCard has returned. Method: one node approves without a pause on the
-// card as it was; the other locks the card, and counts the approvals then and later.
-func TestLockIsLinearizableOverNodes(t *testing.T) {
+// Goal: LockCard does not return while an approval on the older version may still commit. Method: an approval has
+// read the card and waits to write its row; then the other node locks the card.
+func TestLockWaitsForAnApprovalOnItsWay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ctx := t.Context()
 	card := w.card(w.Alice)
-	const batchesMax = 400
-	var entries []*authz.Entry
-	for i := range batchesMax {
-		entries = append(entries, w.approval(authz.ID(1<<40+i), w.Alice, card, 1))
-	}
-	started, locked := make(chan struct{}), make(chan struct{})
+	w.nodes[1] = open(t, pgstore.Config{URL: w.url, LockTimeout: 10 * time.Second, CommitTimeout: 20 * time.Second})
+	locker := open(t, pgstore.Config{URL: w.url, LockTimeout: 10 * time.Second})
+	e, late := w.approval(1<<40, w.Alice, card, 1), w.approval(1<<40+1, w.Alice, card, 1)
+	release := w.hold("LOCK TABLE authorizations IN SHARE MODE") // reading goes on, writing waits
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		after := 0
-		for i, e := range entries {
-			if _, err := w.nodes[1].Commit(ctx, []*authz.Entry{e}); err != nil {
-				t.Error(err)
-			}
-			if i == 20 {
-				close(started)
-			}
-			select {
-			case <-locked:
-				if after++; after == 20 {
-					return
-				}
-			default:
-			}
+		if _, err := w.nodes[1].Commit(ctx, []*authz.Entry{e}); err != nil || e.Outcome != authz.Committed {
+			t.Errorf("the approval on its way: outcome %d, %v", e.Outcome, err)
 		}
 	})
-	<-started
-	if err := w.nodes[0].Update(ctx, func(q records.Querier) error {
-		return records.LockCard(ctx, q, w.Alice.Card, authz.LockStolen)
-	}); err != nil {
+	for w.waiting() < 1 {
+		runtime.Gosched()
+	}
+	locked := make(chan error, 1)
+	wg.Go(func() {
+		locked <- locker.Update(ctx, func(q records.Querier) error {
+			return records.LockCard(ctx, q, w.Alice.Card, authz.LockStolen)
+		})
+	})
+	for w.waiting() < 2 && len(locked) == 0 {
+		runtime.Gosched()
+	}
+	if len(locked) > 0 {
+		t.Error("the lock returned while an approval on the older version was on its way")
+	}
+	release()
+	if err := <-locked; err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+	if _, err := w.nodes[1].Commit(ctx, []*authz.Entry{late}); err != nil || late.Outcome != authz.Stale {
+		t.Errorf("an approval after the lock: outcome %d, %v, want stale", late.Outcome, err)
+	}
+	w.Verify()
+}
+
+// A void and the repeat of what it undoes, in one transaction: the repeat hears that it came too late, not what
+// the row said when the transaction began.
+func TestRepeatBehindAVoidIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	card := w.card(w.Alice)
+	first := w.approval(1<<40, w.Alice, card, 30_00)
+	if _, err := w.nodes[0].Commit(t.Context(), []*authz.Entry{first}); err != nil {
 		t.Fatal(err)
 	}
-	then := w.count("SELECT count(*) FROM authorizations")
-	close(locked)
-	wg.Wait()
-	if later := w.count("SELECT count(*) FROM authorizations"); later != then || then < 20 {
-		t.Errorf("%d approvals when the lock returned, %d at the end", then, later)
+	void := &authz.Entry{Request: first.Request, Card: card, Void: true, Decision: authz.Decision{ID: first.Request.ID}}
+	again := *first.Request
+	again.ID++
+	repeat := &authz.Entry{Request: &again, Card: card, Hold: 30_00,
+		Decision: authz.Decision{ID: again.ID, Reason: authz.Approved, ApprovalCode: "OTHER1"}}
+	if _, err := w.nodes[1].Commit(t.Context(), []*authz.Entry{void, repeat}); err != nil {
+		t.Fatal(err)
 	}
-	if last := entries[len(entries)-1].Outcome; last == authz.Committed {
-		t.Error("the load ended before the lock")
+	if repeat.Outcome != authz.Duplicate || repeat.Decision.Reason != authz.DecisionLate {
+		t.Errorf("the repeat: outcome %d, %s", repeat.Outcome, repeat.Decision.Reason)
 	}
 	w.Verify()
 }
@@ -251,16 +268,21 @@ func TestOneBadBatchFailsAlone(t *testing.T) {
 // holdBalance locks a balance's row, as an administrator's session may, until release.
 func (w *world) holdBalance(id authz.BalanceID) (release func()) {
 	w.t.Helper()
+	return w.hold(fmt.Sprintf("SELECT FROM balances WHERE id = %d FOR UPDATE", id))
+}
+
+// hold keeps the locks that a statement takes.
+func (w *world) hold(sql string) (release func()) {
+	w.t.Helper()
 	ctx := context.Background()
 	c, err := pgx.Connect(ctx, w.url)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := c.Exec(ctx, "BEGIN"); err != nil {
-		w.t.Fatal(err)
-	}
-	if _, err := c.Exec(ctx, "SELECT FROM balances WHERE id = $1 FOR UPDATE", int64(id)); err != nil {
-		w.t.Fatal(err)
+	for _, sql := range []string{"BEGIN", sql} {
+		if _, err := c.Exec(ctx, sql); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 	return func() { _ = c.Close(ctx) }
 }

@@ -122,7 +122,7 @@ func (s *Store) pool(ctx context.Context, size int, timeout time.Duration, setti
 	if err != nil {
 		return nil, fmt.Errorf("read the database URL: %w", err)
 	}
-	pc.MaxConns = int32(size) //nolint:gosec // a handful
+	pc.MaxConns = int32(size)
 	pc.MinConns = min(2, pc.MaxConns)
 	pc.PingTimeout = timeout
 	pc.ConnConfig.ConnectTimeout = timeout
