@@ -55,7 +55,8 @@ const MatchWindow = 10 * 24 * time.Hour
 //  3. the STAN of the message itself with its terminal, for peers that reuse it in the reversal.
 //
 // Two candidates on a level are not guessed between: the next level is asked, and when none has exactly one,
-// ambiguous says so. Rows of other peers never match. Records with one ID are one candidate: a row that stands in for those that it replaced.
+// ambiguous says so. Rows of other peers never match. Records with one ID are one candidate: a row that stands in
+// for those that it replaced.
 func MatchOriginal(r *Request, rows []Record) (index int, ambiguous bool) {
 	for _, level := range []func(*Request, *Record) bool{byOriginalData, byRRN, bySTAN} {
 		found, count := -1, 0

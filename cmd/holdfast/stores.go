@@ -209,7 +209,8 @@ func sweep(ctx context.Context, holds authz.Holds, journal authz.Journal, before
 	if !ok {
 		return 0, nil
 	}
-	return h.Sweep(ctx, nil, before, func(ctx context.Context, _ authz.PartnerID, held []*authz.Hold) ([]*authz.Hold, []authz.Balance, error) {
+	return h.Sweep(ctx, nil, before, func(ctx context.Context, _ authz.PartnerID, held []*authz.Hold) (
+		[]*authz.Hold, []authz.Balance, error) {
 		var ids []authz.BalanceID
 		for _, hold := range held {
 			ids = append(ids, hold.Balance)
