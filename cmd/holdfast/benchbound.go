@@ -212,11 +212,13 @@ func (b *bench) boundCodec(d time.Duration) (float64, error) {
 		return 0, err
 	}
 	ctx, stop := context.WithCancel(b.env.ctx)
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ctx, ln) }() // ends below, before we return
+	var serving sync.WaitGroup
+	var served error
+	serving.Go(func() { served = srv.Serve(ctx, ln) })
 	rate, err := b.codecLoad(ln.Addr().String(), d)
 	stop()
-	return rate, errors.Join(err, <-served)
+	serving.Wait()
+	return rate, errors.Join(err, served)
 }
 
 func (b *bench) codecLoad(addr string, d time.Duration) (float64, error) {

@@ -15,7 +15,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"holdfast/authz"
 	"holdfast/authz/keystore"
 	"holdfast/store/pgstore"
 	"holdfast/store/records"
@@ -37,8 +36,6 @@ type fullHouse struct {
 	keys   *keystore.Store
 	store  *pgstore.Store
 	admin  *redisAdmin
-
-	hot, many []benchGroup
 }
 
 // errNoServers says what to set.
@@ -177,7 +174,7 @@ func psql(ctx context.Context, base, statement string) error {
 	cmd.Env = append(os.Environ(), "PGPASSWORD="+password, "PGOPTIONS=-c client_min_messages=warning")
 	said, err := cmd.CombinedOutput()
 	if err != nil {
-		return usageError{fmt.Errorf("bench runs psql to make its schema: %w: %s", err, strings.TrimSpace(string(said)))}
+		return usageError{fmt.Errorf("run psql: %w: %s", err, strings.TrimSpace(string(said)))}
 	}
 	return nil
 }
@@ -194,11 +191,19 @@ func withSchema(base, schema string) (string, error) {
 }
 
 func (h *fullHouse) fill(ctx context.Context, c *benchCmd) (err error) {
-	if h.hot, err = h.seed(ctx, loadBIN, 1, c.Cards); err != nil || c.Partners == 0 {
+	if err = h.seed(ctx, loadBIN, 1, c.Cards); err == nil && c.Partners > 0 {
+		err = h.seed(ctx, manyBIN, c.Partners, manyCards(c))
+	}
+	if err != nil {
 		return err
 	}
-	h.many, err = h.seed(ctx, manyBIN, c.Partners, manyCards(c))
-	return err
+	// As the server does by itself with tables that are older than a minute.
+	for _, table := range []string{"partners", "programs", "users", "balances", "cards", "postings"} {
+		if err := psql(ctx, h.base, "VACUUM ANALYZE "+h.schema+"."+table); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fullVariables are those that would lead the switch to other books than ours.
@@ -269,11 +274,4 @@ func (h *fullHouse) close() error {
 		errs = append(errs, os.RemoveAll(h.dir))
 	}
 	return errors.Join(errs...)
-}
-
-// benchGroup is a partner with its cards.
-type benchGroup struct {
-	partner authz.PartnerID
-	program authz.ProgramID
-	deposit authz.BalanceID
 }

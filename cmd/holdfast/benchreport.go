@@ -34,6 +34,9 @@ type benchReport struct {
 	CapacityP50 float64 `json:"capacity_p50_ms"`
 	CapacityP99 float64 `json:"capacity_p99_ms"`
 
+	// At the capacity, where batches are full.
+	CapacityCPU benchCPU `json:"capacity_cpu_us_per_authorization"`
+
 	// At 70 % of the capacity, which the load above need not be near.
 	HighPerSecond float64 `json:"approved_at_70_percent_of_capacity_per_second"`
 	HighP50       float64 `json:"p50_at_70_percent_of_capacity_ms"`
@@ -61,7 +64,7 @@ type benchReport struct {
 	Cores             int     `json:"cores"`
 }
 
-// benchCPU is microseconds of CPU time for each approval of the open-loop part.
+// benchCPU is microseconds of CPU time for each approval of a part.
 type benchCPU struct {
 	Switch    float64 `json:"switch"`
 	Redis     float64 `json:"redis"`
@@ -75,6 +78,16 @@ type Bounds struct {
 	Redis    float64 `json:"bound_redis_per_second"`    // the hold script, 256 a call
 	Postgres float64 `json:"bound_postgres_per_second"` // the arbiter's commit, 256 a transaction
 	Codec    float64 `json:"bound_codec_per_second"`    // messages in and out of sockets, everything approved
+}
+
+// each divides what was used by the approvals.
+func (t benchTimes) each(result *load.Result) benchCPU {
+	n := float64(result.Approved)
+	if n == 0 {
+		return benchCPU{}
+	}
+	of := func(d time.Duration) float64 { return places(float64(d.Microseconds())/n, 1) }
+	return benchCPU{Switch: of(t.child), Redis: of(t.redis), Postgres: of(t.postgres), Generator: of(t.own)}
 }
 
 // places rounds for people; the machine's noise is far larger.
@@ -105,10 +118,7 @@ func (r *benchReport) open(rate float64, result *load.Result, used benchTimes) {
 	r.ApprovedAtOffered = places(result.ApprovedPerSecond(), 0)
 	r.P50, r.P99, r.P999 = millis(result.Latency.At(50)), millis(result.Latency.At(99)), millis(result.Latency.At(99.9))
 	r.Max, r.LateP99 = millis(result.Latency.Max()), millis(result.Late.At(99))
-	if n := float64(result.Approved); n > 0 {
-		each := func(d time.Duration) float64 { return places(float64(d.Microseconds())/n, 1) }
-		r.CPU = benchCPU{Switch: each(used.child), Redis: each(used.redis), Postgres: each(used.postgres), Generator: each(used.own)}
-	}
+	r.CPU = used.each(result)
 }
 
 // complete adds what is known at the end.
@@ -147,11 +157,15 @@ func (r *benchReport) print(out io.Writer) error {
 	}
 	r.printFull(out)
 	_, err := fmt.Fprintf(out, `
-CPU per authorization: switch %.1f us, redis %.1f us, postgres %.1f us, generator %.1f us
+CPU per authorization, us          switch  redis  postgres  generator
+  at the capacity               %9.1f %6.1f %9.1f %10.1f
+  open loop                     %9.1f %6.1f %9.1f %10.1f
 largest memory of the switch %.1f MiB
 approvals received %d, in the journal %d; declined %d, undecided %d, unanswered %d, answered twice %d
 verify: %d violations; store %s, %d cards, %d links, %d cores, %s
-`, r.CPU.Switch, r.CPU.Redis, r.CPU.Postgres, r.CPU.Generator, r.MemoryMiB, r.ApprovalsReceived, r.ApprovalsJournal, r.Declined, r.Undecided,
+`, r.CapacityCPU.Switch, r.CapacityCPU.Redis, r.CapacityCPU.Postgres, r.CapacityCPU.Generator,
+		r.CPU.Switch, r.CPU.Redis, r.CPU.Postgres, r.CPU.Generator,
+		r.MemoryMiB, r.ApprovalsReceived, r.ApprovalsJournal, r.Declined, r.Undecided,
 		r.Unanswered, r.Duplicates, r.VerifyViolations, r.Store, r.Cards, r.Links, r.Cores, r.GoVersion)
 	if err != nil {
 		return fmt.Errorf("print the figures: %w", err)
@@ -166,7 +180,7 @@ func (r *benchReport) printFull(out io.Writer) {
 			r.OnePartnerToMany)
 	}
 	if r.Bounds != nil {
-		fmt.Fprintf(out, "\nalone: redis script %.0f/s, postgres commit %.0f/s, codec and sockets %.0f/s; the switch reaches %.2f of the least\n",
+		fmt.Fprintf(out, "\nalone: redis script %.0f/s, postgres commit %.0f/s, codec and sockets %.0f/s; %.2f of the least is reached\n",
 			r.Redis, r.Postgres, r.Codec, r.RatioToBound)
 	}
 }

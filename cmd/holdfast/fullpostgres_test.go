@@ -92,10 +92,15 @@ func (s *site) killEverything(t *testing.T, data string, nodes []*fullNode, stor
 	f.flows(t, resumeWithin, nodes...)
 	database, first := s.postgresProcesses(t), postmaster(t, data)
 	redis, config := s.redisProcess(t), s.redisInfo(t, "config_file")
-	send(t, first, syscall.SIGKILL)
-	for _, pid := range database {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended with its parent
+	// The nodes go first: one that outlives PostgreSQL by a moment answers 91 to what may be committed, and takes
+	// its own entry that would undo it along.
+	for _, n := range nodes {
+		send(t, n.cmd.Process.Pid, syscall.SIGKILL)
 	}
+	for _, pid := range database {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended by itself
+	}
+	send(t, first, syscall.SIGQUIT) // as good as killed, but that it takes its lock files along
 	send(t, redis, syscall.SIGKILL)
 	for _, n := range nodes {
 		n.kill(t)
