@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// commit makes the batch durable, then settles and answers it. What the journal refuses as stale is
+// commit makes the batch durable, then answers and settles it. What the journal refuses as stale is
 // decided once more on what it taught.
 func (l *lane) commit(batch []*item) {
 	defer func() {
@@ -24,6 +24,10 @@ func (l *lane) commit(batch []*item) {
 		}
 		l.learn(batch, truth)
 		stale := l.answer(batch, round == roundsMax)
+		// Settled after the answers: until then the cache counts the holds as pending, which is as much.
+		if err := l.settle(ctx, batch, truth.Balances); err != nil {
+			l.a.stats.doubtful.Add(1) // the rows are committed: the cache heals by its own means
+		}
 		if len(stale) == 0 {
 			return
 		}
@@ -36,10 +40,11 @@ func (l *lane) commit(batch []*item) {
 	}
 }
 
-// roundsMax is how often a request is decided: on the cache, then on what the journal said.
-const roundsMax = 2
+// roundsMax is how often a request is decided: on the cache, then on what the journal said, and once more where
+// another node was faster in between.
+const roundsMax = 3
 
-var errStale = errors.New("the journal refused twice")
+var errStale = errors.New("the journal refused every time")
 
 func (l *lane) write(ctx context.Context, batch []*item) (Truth, error) {
 	entries := make([]*Entry, len(batch))
@@ -50,14 +55,7 @@ func (l *lane) write(ctx context.Context, batch []*item) (Truth, error) {
 	l.a.stats.items.Add(uint64(len(batch)))
 	truth, err := l.a.journal.Commit(ctx, entries)
 	l.a.ailing.Store(err != nil)
-	if err != nil {
-		return Truth{}, err
-	}
-	if err := l.settle(ctx, batch, truth.Balances); err != nil {
-		// The rows are committed: the cache heals by its own means, the answers stand.
-		l.a.stats.doubtful.Add(1)
-	}
-	return truth, nil
+	return truth, err
 }
 
 func (l *lane) settle(ctx context.Context, batch []*item, truth []Balance) error {

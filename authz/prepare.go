@@ -2,7 +2,10 @@ package authz
 
 import (
 	"context"
+	"errors"
 )
+
+var errCold = errors.New("the cache does not know the balance")
 
 // prepare checks a batch and places its holds. What ends here is answered; the rest goes to commit.
 func (l *lane) prepare(batch []*item) (ready []*item) {
@@ -183,8 +186,8 @@ func (it *item) fund(a *Authorizer) {
 		case HoldFundsShort:
 			d.Reason = FundsShort
 		default:
-			// The records have the card but not its balance: nothing to hold on.
-			d.Reason, d.Cause = Inoperative, ErrNotFound
+			// The cache lost the balance again while it was taught, or the records have none.
+			d.Reason, d.Cause = Inoperative, errCold
 		}
 	}
 	switch {

@@ -40,7 +40,7 @@ func (c *serveCmd) Run(e *env) error {
 		return err
 	}
 	defer stop()
-	tuneMemory()
+	tuneMemory(cfg.Store)
 	n, err := openSwitch(e.ctx, &cfg, log)
 	if err != nil {
 		return err
@@ -114,10 +114,14 @@ func newLog(e *env, level string) (*slog.Logger, error) {
 
 // tuneMemory lets the collector run rarely while the heap is small: the hot path makes short-lived garbage
 // and the live heap is a few tens of megabytes. The operator's own GOGC and GOMEMLIMIT win.
-func tuneMemory() {
+func tuneMemory(store string) {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(200)
-		debug.SetMemoryLimit(56 << 20)
+		limit := int64(56 << 20)
+		if store == storeFull {
+			limit = 160 << 20 // a server of its own may have more, and saves CPU time for it
+		}
+		debug.SetMemoryLimit(limit)
 	}
 }
 
