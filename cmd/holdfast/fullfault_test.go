@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/authz"
 	"holdfast/store/records"
 )
 
@@ -86,18 +87,20 @@ func TestOrphanedHoldsComeBack(t *testing.T) {
 	store := s.open(t)
 	f := s.traffic(t, cards, victim, other)
 	f.flows(t, resumeWithin, victim, other)
+	var locked time.Time // what is held after this moment cannot commit before the victim is dead
 	err := store.Update(t.Context(), func(q records.Querier) error {
 		if _, err := q.Exec(t.Context(), "UPDATE balances SET version = version WHERE kind = 'DEPOSIT'"); err != nil {
 			return err
 		}
-		eventually(t, time.Second, "holds in flight", func() error { return s.flightOf(victim) })
+		locked = time.Now()
+		eventually(t, 5*time.Second, "holds in flight", func() error { return s.flightOf(victim, locked) })
 		victim.kill(t)
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.flightOf(victim); err != nil {
+	if err := s.flightOf(victim, locked); err != nil {
 		t.Errorf("the dead node left no orphans, so the test is not looking: %v", err)
 	}
 	f.flows(t, resumeWithin, other)
@@ -111,14 +114,14 @@ func TestOrphanedHoldsComeBack(t *testing.T) {
 	s.audit(t, store, append(f.end(), outcomes...), true)
 }
 
-// flightOf is nil when holds of a node are in flight.
-func (s *site) flightOf(n *fullNode) error {
+// flightOf is nil when holds of a node are in flight whose requests came after a moment.
+func (s *site) flightOf(n *fullNode, since time.Time) error {
 	ops, err := s.inFlight("1")
 	if err != nil {
 		return err
 	}
 	for _, op := range ops {
-		if int64(op)>>12&511 == int64(n.number) {
+		if int64(op)>>12&511 == int64(n.number) && authz.ID(op).Time().After(since) {
 			return nil
 		}
 	}
