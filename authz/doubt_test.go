@@ -45,7 +45,12 @@ func TestRepeatBeforeItsUndoingIsNotApproved(t *testing.T) {
 	r := d.Request(d.Alice, authz.Authorization, 30_00)
 	repeat, again := *r, *r
 	d.expect(r, authz.Inoperative)
-	d.expect(d.Request(d.Bob, authz.Authorization, 1_00), authz.Approved) // the lane has tried to undo by now
+	// Once Bob's is approved the lane has tried to undo. It may share the commit that is refused.
+	if got := d.decide(d.Request(d.Bob, authz.Authorization, 1_00)); got.Reason == authz.Inoperative {
+		d.expect(d.Request(d.Bob, authz.Authorization, 1_00), authz.Approved)
+	} else if got.Reason != authz.Approved {
+		t.Errorf("Bob's is decided %s", got.Reason)
+	}
 	if got := d.decide(&repeat); got.Reason.Approval() {
 		t.Errorf("the repeat is answered %s", got.Reason)
 	}
