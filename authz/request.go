@@ -16,9 +16,10 @@ const (
 	AuthorizationAdvice                 // 0120: decided elsewhere, we hold
 	Financial                           // 0200: post at once
 	Reversal                            // 0400 and 0420: undo
+	FinancialAdvice                     // 0220: completes an authorization, or posts what nobody authorized
 )
 
-var kindNames = [...]string{"", "AUTHORIZATION", "AUTHORIZATION_ADVICE", "FINANCIAL", "REVERSAL"}
+var kindNames = [...]string{"", "AUTHORIZATION", "AUTHORIZATION_ADVICE", "FINANCIAL", "REVERSAL", "FINANCIAL_ADVICE"}
 
 // String is the kind's stable name.
 func (k Kind) String() string {
@@ -84,6 +85,18 @@ type Request struct {
 	Billing     money.Amount // DE 6 in DE 51; its currency is zero when the message had none
 
 	Trace Trace
+
+	Phase     Phase
+	PartialOK bool    // the terminal takes an approval of less than it asked for
+	Cash      int64   // of Amount: handed out in cash, in the same currency
+	Channel   Channel // how the card was presented
+	Country   string  // of the acquirer or merchant, ISO 3166 numeric; empty unknown
+	NetworkID string  // the network's own id of the transaction's life (DE 62 or 63 by peer); empty unknown
+	Evidence  Evidence
+
+	// Of an advice that clears, when one authorization is cleared in parts: the part's number and how many there
+	// are. Zero: one part, or the message does not tell.
+	Part, Parts int
 
 	// Of an advice.
 	StoodIn      bool   // the sender approved on our behalf
