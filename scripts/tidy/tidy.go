@@ -61,7 +61,7 @@ func Check(house fs.FS) ([]Finding, error) {
 			}
 			return nil
 		}
-		if !entry.Type().IsRegular() {
+		if !entry.Type().IsRegular() || name == ".git" { // in a linked work tree it is a file with a path
 			return nil
 		}
 		content, err := fs.ReadFile(house, name)

@@ -54,6 +54,15 @@ const (
 	card = "4012888" + "888881881" // passes Luhn, in no list
 )
 
+func TestALinkedWorkTreeIsNoBreach(t *testing.T) {
+	files := house(nil)
+	delete(files, ".git/config")
+	files[".git"] = &fstest.MapFile{Data: []byte("gitdir: /" + "root/somewhere\n")}
+	if found, err := tidy.Check(files); err != nil || len(found) > 0 {
+		t.Errorf("found %v, error %v", found, err)
+	}
+}
+
 func house(changes map[string]string) fstest.MapFS {
 	files := maps.Clone(cleanHouse)
 	maps.Copy(files, changes)
