@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"holdfast/switch/frame"
 	"holdfast/switch/iso"
 	"holdfast/switch/replay"
+	"holdfast/switch/wirelog"
 )
 
 // replayCmd plays a trace to any listener.
@@ -27,6 +29,8 @@ type replayCmd struct {
 	Fresh      bool          `help:"Renew dates, STANs and RRNs, to play it again and again: the default." xor:"how"`
 	AsRecorded bool          `help:"Send the trace unchanged." xor:"how"`
 	Timeout    time.Duration `help:"How long to wait for each answer." default:"5s"`
+	Wire       string        `help:"Write what was sent and what arrived to this file, for verify --wire." placeholder:"FILE"`
+	Peer       string        `help:"What the switch calls this network, for the wire log." default:"network" placeholder:"NAME"`
 	JSON       bool          `name:"json" help:"Print the report as one JSON object."`
 }
 
@@ -48,10 +52,17 @@ func (c *replayCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	stop, err := c.logWire(targets)
+	if err != nil {
+		return err
+	}
 	progress := newProgress(e, len(trace.Steps)*c.Repeat, c.JSON)
 	report, err := replay.Play(e.ctx, trace, replay.Config{Targets: targets, AsRecorded: c.AsRecorded, Repeat: c.Repeat,
 		Rate: c.Rate, Timeout: c.Timeout, Observe: progress.observe})
 	progress.end()
+	if e := stop(); err == nil {
+		err = e
+	}
 	if c.JSON {
 		if e := printReplayJSON(e.stdout, c.Trace, report); err == nil {
 			err = e
@@ -63,6 +74,24 @@ func (c *replayCmd) Run(e *env) error {
 		err = errFound
 	}
 	return wrapf(err, "replay")
+}
+
+// logWire has every link logged, when that is asked for. stop completes the log.
+func (c *replayCmd) logWire(targets map[string]replay.Target) (stop func() error, err error) {
+	if c.Wire == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.OpenFile(c.Wire, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("replay: %w", err)}
+	}
+	log := wirelog.New(f)
+	for name, t := range targets {
+		tap := wirelog.Tap{Log: log, Peer: c.Peer, Dialect: t.Dialect, Format: t.Format}
+		t.Wrap = func(conn net.Conn) net.Conn { return tap.Wrap(conn, cmp.Or(name, "link")) }
+		targets[name] = t
+	}
+	return func() error { return errors.Join(log.Close(), f.Close()) }, nil
 }
 
 // targets finds out where each link of the trace leads and how it is spoken there.

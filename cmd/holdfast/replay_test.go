@@ -143,3 +143,61 @@ func closedAddress(t *testing.T) string {
 	defer ln.Close()
 	return ln.Addr().String()
 }
+
+// A log of the network's side agrees with the books of the switch, and each thing that is changed in it is found.
+func TestTheWireLogIsHeldAgainstTheBooks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if status, _, errs := runHoldfast(t, "seed", "--data", dir, filepath.Join("..", "..", "testdata", "worlds", "demo.yaml")); status != exitOK {
+		t.Fatal(errs)
+	}
+	log := filepath.Join(dir, "wire.jsonl")
+	whole, err := os.ReadFile(filepath.Join("..", "..", "testdata", "traces", "day.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var day strings.Builder
+	for line := range strings.Lines(string(whole)) { // the links of the one listener
+		if !strings.Contains(line, `"link":"bcd"`) && !strings.Contains(line, `"link":"shop"`) {
+			day.WriteString(line)
+		}
+	}
+	if status, out, errs := runHoldfast(t, "replay", "--addr", serveFolder(t, dir), "--trace", traceFile(t, day.String()),
+		"--wire", log); status != exitOK {
+		t.Fatalf("replay: %s%s", out, errs)
+	}
+	good, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, old, new, rule string }{
+		{"as it was", "", "", ""},
+		{"an approval code that the books do not have", `"code":"00","approval":"`, `"code":"00","approval":"X`, ruleCommitted},
+		{"an approval of something else", `"event":"received","mti":"0110","stan":"`, `"event":"received","mti":"0110","stan":"9`, ruleCommitted},
+		{"a decline that arrived as an approval", `"code":"51"`, `"code":"00"`, ruleCommitted},
+		{"an approval that came back as a decline", "", "", ruleOneAnswer},
+	} {
+		changed := strings.Replace(string(good), c.old, c.new, 1)
+		if c.rule == ruleOneAnswer {
+			for line := range strings.Lines(changed) {
+				if strings.Contains(line, `"event":"received"`) && strings.Contains(line, `"code":"00"`) && strings.Contains(line, `"mti":"0110"`) {
+					changed += strings.Replace(line, `"code":"00"`, `"code":"51"`, 1)
+					break
+				}
+			}
+		}
+		if c.name != "as it was" && changed == string(good) {
+			t.Errorf("%s: nothing was changed", c.name)
+		}
+		if err := os.WriteFile(log, []byte(changed), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		status, out, errs := runHoldfast(t, "verify", "--data", dir, "--wire", log)
+		if c.rule == "" && (status != exitOK || !strings.Contains(out, "ok    "+ruleCommitted)) {
+			t.Errorf("%s: status %d: %s%s", c.name, status, out, errs)
+		}
+		if c.rule != "" && (status != exitFailed || !strings.Contains(out, "VIOLATION  "+c.rule)) {
+			t.Errorf("%s: status %d: %s%s", c.name, status, out, errs)
+		}
+	}
+}

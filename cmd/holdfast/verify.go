@@ -14,7 +14,8 @@ import (
 // verifyCmd checks the books; a switch may be running on them.
 type verifyCmd struct {
 	bookFlags
-	JSON bool `name:"json" help:"Print the report as JSON."`
+	Wire string `help:"Hold what a test network saw, a log of replay --wire, against the books." placeholder:"FILE"`
+	JSON bool   `name:"json" help:"Print the report as JSON."`
 }
 
 // Run prints what was compared and every violation; it fails when there is one.
@@ -23,7 +24,7 @@ func (c *verifyCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	report, err := verifyReport(e.ctx, &cfg)
+	report, err := verifyReport(e.ctx, &cfg, c.Wire)
 	if err != nil {
 		return err
 	}
@@ -40,7 +41,7 @@ func (c *verifyCmd) Run(e *env) error {
 	return err
 }
 
-func verifyReport(ctx context.Context, cfg *config) (records.Report, error) {
+func verifyReport(ctx context.Context, cfg *config, wireLog string) (records.Report, error) {
 	r, err := cfg.openBooks(ctx)
 	if err != nil {
 		return records.Report{}, err
@@ -51,12 +52,15 @@ func verifyReport(ctx context.Context, cfg *config) (records.Report, error) {
 			report.Violations = append(report.Violations, records.Violation{Invariant: "the file is intact", What: damage.Error()})
 		}
 	}
+	if wireLog != "" && err == nil {
+		err = verifyWire(ctx, wireLog, r, &report)
+	}
 	return report, errors.Join(err, r.Close())
 }
 
 // verifyData verifies the folder, prints the report, and returns how many violations there are.
 func verifyData(ctx context.Context, dir string, w io.Writer) (int, error) {
-	report, err := verifyReport(ctx, &config{Data: dir, Store: storeEmbedded})
+	report, err := verifyReport(ctx, &config{Data: dir, Store: storeEmbedded}, "")
 	if err != nil {
 		return 0, err
 	}

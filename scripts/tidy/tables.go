@@ -23,6 +23,7 @@ var rooms = map[string][]string{
 	"switch/gateway": with(leaves, "authz", "switch/iso"),
 	"switch/load":    {"switch/frame", "switch/iso"},
 	"switch/replay":  {"switch/client", "switch/frame", "switch/iso"},
+	"switch/wirelog": {"switch/frame", "switch/iso"},
 
 	"store/arbiter":    with(leaves, "authz"),
 	"store/records":    with(leaves, "authz"),

@@ -51,6 +51,8 @@ type Config struct {
 	// Reconnect makes the next call after a lost link dial again, for up to Timeout, and sign on again if it was
 	// signed on. Requests that were in flight are not repeated: only their sender knows whether that is right.
 	Reconnect bool
+	// Wrap, when set, is put around each connection once it is there, to log what passes, say.
+	Wrap func(net.Conn) net.Conn
 	// OnMessage takes messages that answer no pending request; it is called where the link is read, so
 	// it must neither block nor call the client, but hand over to a goroutine. Nil drops them.
 	OnMessage func(*iso.Message)
@@ -244,6 +246,9 @@ func (c *Client) dial(ctx context.Context) (*session, error) {
 		if conn, err = handshake(ctx, conn, c.config); err != nil {
 			return nil, err
 		}
+	}
+	if c.config.Wrap != nil {
+		conn = c.config.Wrap(conn)
 	}
 	s, err := newSession(c, conn)
 	if err != nil {

@@ -27,8 +27,13 @@ func DialRaw(ctx context.Context, addr string, format frame.Format) (*Raw, error
 	if err != nil {
 		return nil, fmt.Errorf("dial raw: %w", err)
 	}
+	return NewRaw(conn, format), nil
+}
+
+// NewRaw makes a link of a connection, which it closes in the end.
+func NewRaw(conn net.Conn, format frame.Format) *Raw {
 	limits := frame.Limits{FrameBytesMin: 1, FrameBytesMax: frame.BytesMax}
-	return &Raw{conn: conn, format: format, reader: frame.NewReader(conn, format, limits)}, nil
+	return &Raw{conn: conn, format: format, reader: frame.NewReader(conn, format, limits)}
 }
 
 // Write sends one frame with the body, in one write. On formats with a header it is the one of a first frame.
@@ -102,7 +107,7 @@ func (r *Raw) Buffered() int { return r.reader.Buffered() }
 
 // CloseWrite ends our side of the link; answers can still be read.
 func (r *Raw) CloseWrite() error {
-	if half, ok := r.conn.(*net.TCPConn); ok {
+	if half, ok := r.conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
 	return nil

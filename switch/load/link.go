@@ -56,6 +56,9 @@ func dial(ctx context.Context, r *run, index uint64) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
+	if t.Wrap != nil {
+		conn = t.Wrap(conn)
+	}
 	l := &link{run: r, index: index, conn: conn, room: make(chan struct{}, 1), latency: NewLatency(), late: NewLatency(),
 		answers: answers{dialect: t.Dialect}, buf: make([]byte, 0, writeBytesMax)}
 	l.frames = frame.NewReader(conn, t.Format, frame.Limits{FrameBytesMin: 1, FrameBytesMax: t.Format.BodyBytesMax()})

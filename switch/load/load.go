@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,8 @@ type Target struct {
 	Addr    string
 	Format  frame.Format
 	Dialect *iso.Dialect
+	// Wrap, when set, is put around each connection, to log what passes, say.
+	Wrap func(net.Conn) net.Conn
 	// Cards is how many cards there are. Card writes the digits of card i, as the characters '0' to '9'.
 	Cards int
 	Card  func(digits *[CardDigits]byte, i int)

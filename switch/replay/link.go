@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"net"
 	"sync"
 	"time"
 
@@ -14,6 +15,8 @@ type Target struct {
 	Addr    string
 	Dialect *iso.Dialect
 	Format  Format
+	// Wrap, when set, is put around each connection, to log what passes, say.
+	Wrap func(net.Conn) net.Conn
 }
 
 // link is one TCP link. Its reader goroutine ends when it is closed by either side.
@@ -49,11 +52,15 @@ type arrival struct {
 func dial(ctx context.Context, t Target, timeout time.Duration) (*link, error) {
 	dialling, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	raw, err := client.DialRaw(dialling, t.Addr, t.Format)
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(dialling, "tcp", t.Addr)
 	if err != nil {
 		return nil, err
 	}
-	l := &link{raw: raw, dialect: t.Dialect, closed: make(chan struct{})}
+	if t.Wrap != nil {
+		conn = t.Wrap(conn)
+	}
+	l := &link{raw: client.NewRaw(conn, t.Format), dialect: t.Dialect, closed: make(chan struct{})}
 	l.reader.Go(func() {
 		defer close(l.closed)
 		l.read(ctx)
