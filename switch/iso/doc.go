@@ -4,7 +4,7 @@
 //
 // A dialect is data. What peers disagree about (how the message type, the bitmap, digits, text, lengths
 // and track 2 are written, and which format an element has) stands in one small YAML file per dialect;
-// the code knows only what all of them share. Three dialects are built in, see [Names]; a user adds one by
+// the code knows only what all of them share. The built-in dialects are listed by [Names]; a user adds one by
 // path with [Load]. The keys of such a file are described in dialects/README.md.
 //
 // # Strictness
