@@ -168,6 +168,11 @@ func (c *dialectGuessCmd) Run(e *env) error {
 		dialects = append(dialects, d)
 	}
 	ranking := guess.Rank(chunks(data), dialects...)
+	if len(ranking) == 0 || ranking[0].Decoded == 0 { // a message may be written in digits alone
+		if raw := guess.Rank(bytes.Fields(data), dialects...); len(raw) > 0 && raw[0].Decoded > 0 {
+			ranking = raw
+		}
+	}
 	if len(ranking) == 0 {
 		return fmt.Errorf("guess: no dialect explains any of it")
 	}

@@ -129,6 +129,10 @@ func TestDialectGuessRanks(t *testing.T) {
 	if status != exitOK || !strings.HasPrefix(out, "1. mastercard-like, framing bin4: ") || !strings.Contains(out, "card numbers pass their check digit") {
 		t.Errorf("status %d:\n%s", status, out)
 	}
+	digits := "0800" + "0020000000800000" + "000101" + "12345678" // packed, the terminal would be cut off
+	if out, _, status := runCommand(t, digits+"\n", "dialect", "guess"); status != exitOK || !strings.HasPrefix(out, "1. iso87-ascii, framing none: ") {
+		t.Errorf("digits alone: status %d:\n%s", status, out)
+	}
 	if _, errs, status := runCommand(t, "zz", "dialect", "guess"); status != exitFailed || !strings.Contains(errs, "no dialect explains") {
 		t.Errorf("noise: status %d, %s", status, errs)
 	}
