@@ -82,7 +82,6 @@ func (l listenerConfig) setup() (listenerSetup, error) {
 	}
 	set(&l.Address, "127.0.0.1:8583")
 	set(&l.Dialect, "iso87-ascii")
-	set(&l.Framing, "bin2")
 	set(&l.Name, "network")
 	bad := func(err error) (listenerSetup, error) {
 		return listenerSetup{}, usageError{fmt.Errorf("listener %s: %w", l.Name, err)}
@@ -94,6 +93,7 @@ func (l listenerConfig) setup() (listenerSetup, error) {
 	if err != nil {
 		return bad(err)
 	}
+	set(&l.Framing, dialect.Profile().Framing.String())
 	format, err := frame.Parse(l.Framing)
 	if err != nil {
 		return bad(err)

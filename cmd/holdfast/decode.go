@@ -7,11 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"holdfast/switch/frame"
+	"holdfast/switch/guess"
 	"holdfast/switch/iso"
 )
 
@@ -88,6 +89,8 @@ func (c *decodeCmd) options() ([]*iso.Dialect, *frame.Format, error) {
 		format = &f
 	}
 	names := iso.Names()
+	plain := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, "iso") })
+	names = append(plain, slices.DeleteFunc(names, func(n string) bool { return strings.HasPrefix(n, "iso") })...)
 	if c.Dialect != "" {
 		names = []string{c.Dialect}
 	}
@@ -111,23 +114,12 @@ func (c *decodeCmd) inputs(e *env) ([][]byte, error) {
 		}
 		return inputs, nil
 	}
-	source := e.stdin
-	if c.File != "" {
-		f, err := os.Open(c.File)
-		if err != nil {
-			return nil, fmt.Errorf("decode: %w", err)
-		}
-		defer f.Close() // nothing was written, so closing cannot lose anything
-		source = f
+	path := c.File
+	if path == "" {
+		path = "-"
 	}
-	data, err := io.ReadAll(io.LimitReader(source, decodeBytesMax+1))
-	if err != nil {
-		return nil, fmt.Errorf("decode: read input: %w", err)
-	}
-	if len(data) > decodeBytesMax {
-		return nil, fmt.Errorf("decode: the input is longer than %d bytes", decodeBytesMax)
-	}
-	return [][]byte{data}, nil
+	data, err := readInput(e, path)
+	return [][]byte{data}, err
 }
 
 // read takes the input as hexadecimal digits when it is made of them, and as raw bytes otherwise. A raw ASCII
@@ -197,41 +189,17 @@ func decodeAll(streams [][]byte, dialects []*iso.Dialect, format *frame.Format) 
 	return out, nil
 }
 
-// decodeOne takes the first dialect that decodes the message without a fault, else the likeliest one.
+// decodeOne takes the dialect that explains the message best.
 func decodeOne(raw []byte, dialects []*iso.Dialect) decoded {
-	var best decoded
-	likeliest := -1
-	for _, d := range dialects {
-		m, err := d.Decode(raw)
-		if err == nil {
-			return decoded{Dialect: d.Name(), Bytes: len(raw), Elements: m.Describe()}
-		}
-		if l := likelihood(d, m, err); l > likeliest {
-			likeliest = l
-			// A format error carries no content, so it may be shown.
-			best = decoded{Dialect: d.Name(), Bytes: len(raw), Elements: lengths(m), Fault: err.Error()}
-		}
+	d := dialects[0]
+	if ranking := guess.Message(raw, dialects...); len(ranking) > 0 {
+		d = ranking[0].Dialect
 	}
-	return best
-}
-
-// likelihood ranks dialects that all found a fault: 0 to 3, a point for a readable message type, for one of
-// the dialect's edition, and for a readable bitmap. Of equals the first one counts, and a bitmap in
-// hexadecimal digits, which is hardly ever readable by chance, comes first in the order of names.
-func likelihood(d *iso.Dialect, m *iso.Message, err error) int {
-	if m == nil {
-		return 0
+	m, err := d.Decode(raw)
+	if err != nil { // a format error carries no content, so it may be shown
+		return decoded{Dialect: d.Name(), Bytes: len(raw), Elements: lengths(m), Fault: err.Error()}
 	}
-	score := 1
-	edition := map[iso.Version]byte{iso.V1987: '0', iso.V1993: '1', iso.V2003: '2'}[d.Version()]
-	if m.MTI()[0] == edition {
-		score++
-	}
-	var fault *iso.FormatError
-	if errors.As(err, &fault) && fault.DE != 1 {
-		score++
-	}
-	return score
+	return decoded{Dialect: d.Name(), Bytes: len(raw), Elements: m.Describe()}
 }
 
 // lengths lists the elements before a fault without their content: a message read in a wrong dialect may show
@@ -242,7 +210,7 @@ func lengths(m *iso.Message) []iso.Element {
 	}
 	elements := m.Describe()
 	for i := range elements {
-		if de := elements[i].DE; de != 0 {
+		if de := elements[i].DE; de != 0 && elements[i].Part == "" {
 			elements[i].Value = fmt.Sprintf("(%d bytes)", len(m.Get(de)))
 		}
 	}
@@ -259,7 +227,11 @@ func (c *decodeCmd) print(w io.Writer, m decoded) error {
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, e := range m.Elements {
-		if _, err := fmt.Fprintf(table, "  %3d\t%s\t%s\n", e.DE, e.Name, e.Value); err != nil {
+		number := fmt.Sprintf("%3d", e.DE)
+		if e.Part != "" {
+			number += "." + e.Part
+		}
+		if _, err := fmt.Fprintf(table, "  %s\t%s\t%s\n", number, e.Name, e.Value); err != nil {
 			return err
 		}
 	}

@@ -52,7 +52,7 @@ func runDecode(t *testing.T, c decodeCmd, stdin string) (string, error) {
 
 func TestDecodeFindsTheDialect(t *testing.T) {
 	t.Parallel()
-	for _, name := range iso.Names() {
+	for _, name := range []string{"iso87-ascii", "iso87-ascii-binbmp", "iso87-bcd"} {
 		out, err := runDecode(t, decodeCmd{Hex: []string{hex.EncodeToString(decodeMessage(t, name))}}, "")
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -16,14 +16,16 @@ var rooms = map[string][]string{
 	"authz/keystore": {"authz/pan"},
 	"authz":          leaves,
 
-	"switch/frame":   {},
-	"switch/iso":     {"authz/pan"},
-	"switch/server":  {"switch/frame"},
-	"switch/client":  {"switch/frame", "switch/iso"},
-	"switch/gateway": with(leaves, "authz", "switch/iso"),
-	"switch/load":    {"switch/frame", "switch/iso"},
-	"switch/replay":  {"switch/client", "switch/frame", "switch/iso"},
-	"switch/wirelog": {"switch/frame", "switch/iso"},
+	"switch/frame":       {},
+	"switch/iso":         {"authz/money", "authz/pan", "switch/frame"},
+	"switch/server":      {"switch/frame"},
+	"switch/client":      {"switch/frame", "switch/iso"},
+	"switch/gateway":     with(leaves, "authz", "switch/iso"),
+	"switch/load":        {"switch/frame", "switch/iso"},
+	"switch/replay":      {"switch/client", "switch/frame", "switch/iso"},
+	"switch/wirelog":     {"switch/frame", "switch/iso"},
+	"switch/iso/isotest": {"switch/iso"},
+	"switch/guess":       {"switch/frame", "switch/iso"},
 
 	"store/arbiter":    with(leaves, "authz"),
 	"store/records":    with(leaves, "authz"),
@@ -44,7 +46,7 @@ var rooms = map[string][]string{
 var leaves = []string{"authz/money", "authz/pan", "authz/keystore"}
 
 // testRooms may be imported by test files only.
-var testRooms = []string{"store/storetest"}
+var testRooms = []string{"store/storetest", "switch/iso/isotest"}
 
 // homes is where each outside library lives. A library covers its sub-packages,
 // the longest row counts, and one without a row may not be imported at all. The

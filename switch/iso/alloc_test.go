@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"holdfast/switch/iso"
+	"holdfast/switch/iso/isotest"
 )
 
 // TestExchangeAllocatesLittle keeps the codec's cost from creeping up unseen. Allocations are counted, not
@@ -13,13 +14,13 @@ import (
 func TestExchangeAllocatesLittle(t *testing.T) {
 	for _, name := range iso.Names() {
 		d := builtin(t, name)
-		raw := encoded(t, purchase(t, d))
+		raw := encoded(t, isotest.Purchase(d))
 		got := testing.AllocsPerRun(100, func() {
 			request, err := d.Decode(raw)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := answer(t, d, request).Append(make([]byte, 0, 256)); err != nil {
+			if _, err := isotest.Approval(request).Append(make([]byte, 0, 256)); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -36,7 +37,7 @@ func TestDialectServesManyAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw := encoded(t, purchase(t, d))
+	raw := encoded(t, isotest.Purchase(d))
 	var work sync.WaitGroup
 	for range 8 {
 		work.Go(func() {

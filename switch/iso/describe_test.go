@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"holdfast/switch/iso"
+	"holdfast/switch/iso/isotest"
 )
 
 // TestDescriptionShowsNoSecret plants a secret in every place that could hold one and looks for it.
 func TestDescriptionShowsNoSecret(t *testing.T) {
 	t.Parallel()
-	m := purchase(t, builtin(t, "iso87-ascii"))
+	m := isotest.Purchase(builtin(t, "iso87-ascii"))
 	emv, err := hex.DecodeString("5A08" + testPAN + "5713" + testPAN + "D28122010000012345678F")
 	if err != nil {
 		t.Fatal(err)

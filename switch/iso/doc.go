@@ -4,7 +4,7 @@
 //
 // A dialect is data. What peers disagree about (how the message type, the bitmap, digits, text, lengths
 // and track 2 are written, and which format an element has) stands in one small YAML file per dialect;
-// the code knows only what all of them share. Three dialects are built in, see [Names]; a user adds one by
+// the code knows only what all of them share. The built-in dialects are listed by [Names]; a user adds one by
 // path with [Load]. The keys of such a file are described in dialects/README.md.
 //
 // # Strictness
@@ -27,8 +27,14 @@
 // message type and the element numbers only. [Message.Describe] is the only way to text, and it works from a
 // list of elements that may be shown.
 //
+// # Meaning
+//
+// A dialect also has a [Profile]: where values stand and whose form they have. The readers of meaning (amounts, times,
+// originals, replacements, the point of service, the phase of a life) work through it, so that a caller needs no
+// element number for what the editions and the networks do differently. They judge one element each; what a message
+// must have, and what follows from it, is the gateway's to say.
+//
 // # What this package does not do
 //
-// It does not frame (that is switch/frame), it does not know headers, and it gives no element a meaning
-// beyond its number: reading amounts and dates is the gateway's work.
+// It does not frame (that is switch/frame) and it does not know headers; a profile only names the framing.
 package iso

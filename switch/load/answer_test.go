@@ -35,7 +35,7 @@ func mustAnswer(t testing.TB, m *iso.Message, code string) []byte {
 // Approvals and declines have different layouts (DE 38). Each is decoded once and then read by its places.
 func TestAnswersAreReadByTheirPlaces(t *testing.T) {
 	t.Parallel()
-	for _, dialect := range iso.Names() {
+	for _, dialect := range dialects {
 		t.Run(dialect, func(t *testing.T) {
 			t.Parallel()
 			target := testTarget(t, dialect)

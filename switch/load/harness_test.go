@@ -14,6 +14,9 @@ import (
 	"holdfast/switch/iso"
 )
 
+// dialects are those of 1987 whose messages have the plain formats that the templates are written in.
+var dialects = []string{"iso87-ascii", "iso87-ascii-binbmp", "iso87-bcd"}
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // testCard is a card number of our test range without a valid check digit: nobody here looks.

@@ -13,7 +13,7 @@ import (
 
 func TestAFaultlessIssuerLeavesNothingOpen(t *testing.T) {
 	t.Parallel()
-	for _, dialect := range iso.Names() {
+	for _, dialect := range dialects {
 		t.Run(dialect, func(t *testing.T) {
 			t.Parallel()
 			target := testTarget(t, dialect)

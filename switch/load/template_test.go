@@ -7,13 +7,12 @@ import (
 	"time"
 
 	"holdfast/switch/frame"
-	"holdfast/switch/iso"
 )
 
 // A patched message is what the dialect itself would have written with the same values.
 func TestPatchedMessagesDecodeToTheirValues(t *testing.T) {
 	t.Parallel()
-	for _, dialect := range iso.Names() {
+	for _, dialect := range dialects {
 		for _, format := range []string{"bin2", "ascii4+incl", "bcd2+tpdu"} {
 			t.Run(dialect+" in "+format, func(t *testing.T) {
 				t.Parallel()
@@ -117,7 +116,7 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	for _, dialect := range iso.Names() {
+	for _, dialect := range dialects {
 		b.Run(dialect, func(b *testing.B) {
 			target := testTarget(b, dialect)
 			tpl, err := newTemplate(&target)
