@@ -137,6 +137,7 @@ func (s *Store) pool(ctx context.Context, size int, timeout time.Duration, setti
 		"statement_timeout": milliseconds(timeout), "lock_timeout": milliseconds(s.cfg.LockTimeout)} {
 		pc.ConnConfig.RuntimeParams[name] = value
 	}
+	pc.AfterConnect = learnRows
 	p, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)

@@ -163,7 +163,7 @@ func (t *tables) flush() error {
 		return nil
 	}
 	b := &pgx.Batch{}
-	t.out.rows.queue(b)
+	t.out.rows.queue(b, t.conn)
 	if err := t.conn.SendBatch(t.ctx, b).Close(); err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (t *tables) flush() error {
 // what follows, so COMMIT is never reached; a key that another node has taken meanwhile is such a failure.
 func (t *tables) commit() error {
 	b := &pgx.Batch{}
-	t.out.rows.queue(b)
+	t.out.rows.queue(b, t.conn)
 	t.out.postings.queue(b)
 	t.out.balances.queue(b)
 	b.Queue("COMMIT")
