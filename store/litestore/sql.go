@@ -95,17 +95,17 @@ func (a tables) SetAccount(id authz.BalanceID, money arbiter.Account) error {
 }
 
 // Card implements [arbiter.Reads].
-func (a tables) Card(id authz.CardID) (version, tombstones int64, err error) {
+func (a tables) Card(id authz.CardID) (version int64, marked bool, err error) {
 	s, err := a.c.Prepare("SELECT version, tombstones FROM cards WHERE id = ?1")
 	if err != nil {
-		return 0, 0, err
+		return 0, false, err
 	}
 	s.BindInt64(1, int64(id))
 	if _, err := s.Step(); err != nil {
-		return 0, 0, err
+		return 0, false, err
 	}
-	version, tombstones = s.ColumnInt64(0), s.ColumnInt64(1) // of a card that is gone: 0, no version
-	return version, tombstones, s.Reset()
+	version, marked = s.ColumnInt64(0), s.ColumnInt64(1) > 0 // of a card that is gone: 0, no version
+	return version, marked, s.Reset()
 }
 
 // Snapshot implements [arbiter.Reads].
@@ -214,11 +214,11 @@ VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)`, func(b *binder) {
 	}); err != nil {
 		return err
 	}
-	return a.Mark(e.Card.ID)
+	return a.Mark(e.Card.ID, e.Request.ReceivedAt)
 }
 
 // Mark implements [arbiter.Writes].
-func (a tables) Mark(card authz.CardID) error {
+func (a tables) Mark(card authz.CardID, _ time.Time) error {
 	return a.exec("UPDATE cards SET tombstones = tombstones + 1 WHERE id = ?1", func(b *binder) { b.int(int64(card)) })
 }
 

@@ -20,6 +20,7 @@ type columns struct {
 	rows     rowColumns
 	postings postingColumns
 	balances balanceColumns
+	pace     pace
 }
 
 func (c *columns) reset() {
@@ -109,9 +110,9 @@ func (c *rowColumns) empty() bool { return c.count == 0 }
 // how many there are, and the index of the first.
 const arrayHeader = 5 * 4
 
-func (c *rowColumns) queue(b *pgx.Batch, conn *pgx.Conn) {
+func (c *rowColumns) queue(b *pgx.Batch, conn *pgx.Conn) bool {
 	if c.empty() {
-		return
+		return false
 	}
 	var oid uint32 // 0, where the type is not known, is refused by the server
 	if t, ok := conn.TypeMap().TypeForName(rowType); ok {
@@ -121,6 +122,7 @@ func (c *rowColumns) queue(b *pgx.Batch, conn *pgx.Conn) {
 		binary.BigEndian.PutUint32(c.raw[4*i:], v)
 	}
 	b.Queue(insertRows, c.raw)
+	return true
 }
 
 func (c *rowColumns) reset() { c.count = 0 }
@@ -160,10 +162,13 @@ func (c *postingColumns) add(p arbiter.Posting) {
 	c.texts[0], c.texts[1] = append(c.texts[0], p.Account), append(c.texts[1], p.Kind)
 }
 
-func (c *postingColumns) queue(b *pgx.Batch) {
-	if n := c.numbers; len(n[0]) > 0 {
-		b.Queue(insertPostings, n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], c.texts[0], c.texts[1])
+func (c *postingColumns) queue(b *pgx.Batch) bool {
+	n := &c.numbers
+	if len(n[0]) == 0 {
+		return false
 	}
+	b.Queue(insertPostings, n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], c.texts[0], c.texts[1])
+	return true
 }
 
 func (c *postingColumns) reset() {

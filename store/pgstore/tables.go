@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -26,7 +28,10 @@ type tables struct {
 	waiting  map[authz.DupKey]struct{}           // rows in out
 }
 
-type cardVersion struct{ version, marks int64 }
+type cardVersion struct {
+	version int64
+	marked  bool
+}
 
 var _ arbiter.Tables = (*tables)(nil)
 
@@ -40,32 +45,50 @@ func newTables(ctx context.Context, conn *pgx.Conn, out *columns) *tables {
 // FOR UPDATE reads the newest version of a row once it has the lock, and the statements after it see whatever
 // was committed before they began: in READ COMMITTED each has a snapshot of its own.
 const (
+	begin        = "BEGIN ISOLATION LEVEL READ COMMITTED"
 	lockBalances = "SELECT id, ledger, held, version, forced = 1 FROM balances WHERE id = ANY($1) ORDER BY id FOR UPDATE"
-	readCards    = "SELECT id, version, tombstones FROM cards WHERE id = ANY($1)"
+	readCards    = "SELECT id, version, marked_at > $2 FROM cards WHERE id = ANY($1)"
 )
 
-// begin opens the transaction, locks and reads, in one round trip.
-func (t *tables) begin(group []*job) error {
-	var balances, cards []int64
+// begin opens the transaction, locks and reads, in one round trip. Users' balances are locked before deposits, as
+// the guess does it: one order for all.
+func (t *tables) begin(group []*job, patience time.Duration) error {
+	var users, deposits, cards []int64
 	var keys [][]byte
 	for _, j := range group {
 		for _, e := range j.batch {
 			keys = append(keys, e.Request.Dup[:])
 			if c := e.Card; c != nil {
 				cards = append(cards, int64(c.ID))
-				balances = append(balances, int64(c.Balance), int64(c.Deposit))
+				users, deposits = append(users, int64(c.Balance)), append(deposits, int64(c.Deposit))
 			}
 		}
 	}
-	balances, cards = distinct(balances), distinct(cards)
+	users, deposits, cards = distinct(users), distinct(deposits), distinct(cards)
 	b := &pgx.Batch{}
-	b.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
+	b.Queue(begin)
+	b.Queue("SELECT set_config('lock_timeout', $1, true)", milliseconds(patience))
 	if len(cards) > 0 {
-		b.Queue(lockBalances, balances).Query(each(t.account))
-		b.Queue(readCards, cards).Query(each(t.card))
+		b.Queue(lockBalances, users).Query(each(t.account))
+		if len(deposits) > 0 {
+			b.Queue(lockBalances, deposits).Query(each(t.account))
+		}
+		b.Queue(readCards, cards, forgotten(group)).Query(each(t.card))
 	}
 	b.Queue(readRow+"dup = ANY($1)", keys).Query(each(t.key))
 	return t.conn.SendBatch(t.ctx, b).Close()
+}
+
+// forgotten is the moment up to which marks stop none of the group's messages, in microseconds: what came before a
+// message is not matched with it when it came so much before.
+func forgotten(group []*job) int64 {
+	first := int64(math.MaxInt64)
+	for _, j := range group {
+		for _, e := range j.batch {
+			first = min(first, e.Request.ReceivedAt.Add(-authz.MatchWindow).UnixMicro())
+		}
+	}
+	return first - 1
 }
 
 // distinct sorts and drops repetitions and zeros.
@@ -102,7 +125,7 @@ func (t *tables) account(r pgx.Rows) error {
 func (t *tables) card(r pgx.Rows) error {
 	var id authz.CardID
 	var c cardVersion
-	err := r.Scan(&id, &c.version, &c.marks)
+	err := r.Scan(&id, &c.version, &c.marked)
 	t.cards[id] = c
 	return err
 }
@@ -114,9 +137,9 @@ func (t *tables) key(r pgx.Rows) error {
 }
 
 // Card implements [arbiter.Reads]. A card that is gone has no version.
-func (t *tables) Card(id authz.CardID) (version, marks int64, err error) {
+func (t *tables) Card(id authz.CardID) (version int64, marked bool, err error) {
 	c := t.cards[id]
-	return c.version, c.marks, nil
+	return c.version, c.marked, nil
 }
 
 // Snapshot implements [arbiter.Reads].
@@ -190,8 +213,13 @@ func (t *tables) commit() error {
 			return doubtful(err)
 		}
 	}
+	return committed(results)
+}
+
+// committed reads the answer to a pipeline's COMMIT, which alone counts; if the link broke after it, the pool will see.
+func committed(results pgx.BatchResults) error {
 	tag, err := results.Exec()
-	_ = results.Close() // the answer to COMMIT counts; if the link broke after it, the pool will see
+	_ = results.Close()
 	switch {
 	case err != nil:
 		return doubtful(err)
