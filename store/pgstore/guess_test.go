@@ -77,6 +77,27 @@ func TestGuessSeesWhatItWaitedFor(t *testing.T) {
 	}
 }
 
+// A balance that was forced below zero is an ordinary one again with the first approval after it was filled: the
+// flag is the arbiter's, which a guess leaves to it.
+func TestGuessLeavesForcedBalancesToTheArbiter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	card := w.card(w.Carol)
+	advice := w.approval(1<<40, w.Carol, card, storetest.UserFunds+1)
+	advice.Request.Kind, advice.Request.StoodIn, advice.Decision.Reason = authz.AuthorizationAdvice, true, authz.AdviceAccepted
+	for i, e := range []*authz.Entry{advice, w.approval(1<<40+1, w.Carol, card, 1)} {
+		e.Request.ReceivedAt = e.Request.ReceivedAt.Add(time.Duration(i) * 2 * authz.MatchWindow) // the card's mark has ended
+		if _, err := w.nodes[0].Commit(t.Context(), []*authz.Entry{e}); err != nil || e.Outcome != authz.Committed {
+			t.Fatalf("outcome %d, %v", e.Outcome, err)
+		}
+		w.fund(1_00)
+	}
+	if n := w.count("SELECT forced FROM balances WHERE id = $1", int64(w.Carol.Balance)); n != 0 {
+		t.Error("the balance is still called forced")
+	}
+	w.Verify()
+}
+
 // Goal: whatever is guessed ends as if everything had been read and locked. Method: two worlds get the same random
 // groups, one may guess, the other must not; entries, truths and books are compared after each.
 func TestGuessEndsAsTheLockedWay(t *testing.T) {
@@ -96,7 +117,7 @@ func TestGuessEndsAsTheLockedWay(t *testing.T) {
 		var told [2]string
 		for i, w := range worlds {
 			if group%8 == 0 {
-				w.fund(20_00)
+				w.fund(60_00)
 			}
 			batch := w.randomBatch(random[i], group)
 			truth, err := stores[i].Commit(t.Context(), batch)

@@ -36,7 +36,7 @@ func (s *Store) Stats() Stats {
 type pace struct{ skip, next int }
 
 // paceMax is how many groups are committed without a guess after many that were refused.
-const paceMax = 64
+const paceMax = 16
 
 func (p *pace) take() bool {
 	if p.skip == 0 {
