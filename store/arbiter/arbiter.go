@@ -64,7 +64,7 @@ func (a *Arbiter) authorize(e *authz.Entry) error {
 		e.Outcome = authz.Stale
 		return nil
 	}
-	if card.marked && e.Decision.Reason.Approval() {
+	if card.marks > 0 && e.Decision.Reason.Approval() {
 		if written, err := a.preceded(e); err != nil || written {
 			return err
 		}

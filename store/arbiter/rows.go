@@ -35,7 +35,8 @@ func (a *Arbiter) stored(e *authz.Entry) (bool, error) {
 }
 
 type cardFacts struct {
-	stale, marked bool
+	stale bool
+	marks int64
 }
 
 // card compares the card with what was decided on; when it has changed, the fresh one is kept to learn.
@@ -43,11 +44,11 @@ func (a *Arbiter) card(e *authz.Entry) (cardFacts, error) {
 	if e.Card == nil {
 		return cardFacts{}, nil
 	}
-	version, marked, err := a.t.Card(e.Card.ID)
+	version, marks, err := a.t.Card(e.Card.ID)
 	if err != nil {
 		return cardFacts{}, err
 	}
-	facts := cardFacts{version != e.Card.Version, marked}
+	facts := cardFacts{version != e.Card.Version, marks}
 	if facts.stale {
 		fresh, err := a.t.Snapshot(e.Card.ID)
 		if err != nil {

@@ -15,9 +15,9 @@ type Tables interface {
 
 // Reads looks rows up. Lists are newest first and bounded by [RowsMax].
 type Reads interface {
-	// Card reads the version of a card and whether it is marked: something may have come before its request, and
-	// approvals look for it. A mark may end with [authz.MatchWindow].
-	Card(id authz.CardID) (version int64, marked bool, err error)
+	// Card reads the version of a card and how often it was marked: above zero, something may have come before
+	// its request, and approvals look for it. Marks may end when nothing is matched with them any more.
+	Card(id authz.CardID) (version, marks int64, err error)
 	// Snapshot reads the whole card.
 	Snapshot(id authz.CardID) (authz.Card, error)
 	// Account reads a balance that nobody else changes before the transaction ends.

@@ -132,7 +132,7 @@ func (a *Arbiter) advise(e *authz.Entry) error {
 	}
 	if card, err := a.card(e); err != nil {
 		return err
-	} else if card.marked {
+	} else if card.marks > 0 {
 		if err := a.reversedBefore(e); err != nil {
 			return err
 		}

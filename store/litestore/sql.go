@@ -95,17 +95,17 @@ func (a tables) SetAccount(id authz.BalanceID, money arbiter.Account) error {
 }
 
 // Card implements [arbiter.Reads].
-func (a tables) Card(id authz.CardID) (version int64, marked bool, err error) {
+func (a tables) Card(id authz.CardID) (version, tombstones int64, err error) {
 	s, err := a.c.Prepare("SELECT version, tombstones FROM cards WHERE id = ?1")
 	if err != nil {
-		return 0, false, err
+		return 0, 0, err
 	}
 	s.BindInt64(1, int64(id))
 	if _, err := s.Step(); err != nil {
-		return 0, false, err
+		return 0, 0, err
 	}
-	version, marked = s.ColumnInt64(0), s.ColumnInt64(1) > 0 // of a card that is gone: 0, no version
-	return version, marked, s.Reset()
+	version, tombstones = s.ColumnInt64(0), s.ColumnInt64(1) // of a card that is gone: 0, no version
+	return version, tombstones, s.Reset()
 }
 
 // Snapshot implements [arbiter.Reads].

@@ -85,8 +85,8 @@ func (g *guess) begin(group []*job) {
 }
 
 // Card implements [arbiter.Reads]. Where two entries disagree about the version, one of them is stale.
-func (g *guess) Card(id authz.CardID) (version int64, marked bool, err error) {
-	return g.cards[id], false, nil
+func (g *guess) Card(id authz.CardID) (version, marks int64, err error) {
+	return g.cards[id], 0, nil
 }
 
 // Account implements [arbiter.Reads]. Its version is not guessed: the server counts it up.

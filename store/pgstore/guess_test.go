@@ -86,7 +86,7 @@ func TestGuessLeavesForcedBalancesToTheArbiter(t *testing.T) {
 	advice := w.approval(1<<40, w.Carol, card, storetest.UserFunds+1)
 	advice.Request.Kind, advice.Request.StoodIn, advice.Decision.Reason = authz.AuthorizationAdvice, true, authz.AdviceAccepted
 	for i, e := range []*authz.Entry{advice, w.approval(1<<40+1, w.Carol, card, 1)} {
-		e.Request.ReceivedAt = e.Request.ReceivedAt.Add(time.Duration(i) * 2 * authz.MatchWindow) // the card's mark has ended
+		e.Request.ReceivedAt = e.Request.ReceivedAt.Add(time.Duration(i) * 61 * 24 * time.Hour) // the card's mark has ended
 		if _, err := w.nodes[0].Commit(t.Context(), []*authz.Entry{e}); err != nil || e.Outcome != authz.Committed {
 			t.Fatalf("outcome %d, %v", e.Outcome, err)
 		}
@@ -178,7 +178,7 @@ func (w *world) randomBatch(random *rand.Rand, group int) (batch []*authz.Entry)
 		id := authz.ID(1<<40 + group*100 + i)
 		e := w.approval(id, h, card, 1+random.Int64N(4_00))
 		// From time to time so much later that marks end.
-		e.Request.ReceivedAt = e.Request.ReceivedAt.Add(time.Duration(group/6) * (authz.MatchWindow + time.Hour))
+		e.Request.ReceivedAt = e.Request.ReceivedAt.Add(time.Duration(group/6) * 61 * 24 * time.Hour)
 		switch random.IntN(32) {
 		case 0: // the key of an earlier one, or of its neighbour
 			e.Request.Dup = authz.DupKey(w.Keys.Keyed("dup", fmt.Append(nil, id-[]authz.ID{1, 100}[random.IntN(2)])))

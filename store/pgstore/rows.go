@@ -115,7 +115,7 @@ func (t *tables) Bury(e *authz.Entry) error {
 // Mark implements [arbiter.Writes].
 func (t *tables) Mark(card authz.CardID, at time.Time) error {
 	c := t.cards[card]
-	c.marked = true
+	c.marks++
 	t.cards[card] = c
 	return t.exec("UPDATE cards SET marked_at = greatest(marked_at, $2) WHERE id = $1", int64(card), at.UnixMicro())
 }

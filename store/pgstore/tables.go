@@ -28,10 +28,7 @@ type tables struct {
 	waiting  map[authz.DupKey]struct{}           // rows in out
 }
 
-type cardVersion struct {
-	version int64
-	marked  bool
-}
+type cardVersion struct{ version, marks int64 }
 
 var _ arbiter.Tables = (*tables)(nil)
 
@@ -47,7 +44,7 @@ func newTables(ctx context.Context, conn *pgx.Conn, out *columns) *tables {
 const (
 	begin        = "BEGIN ISOLATION LEVEL READ COMMITTED"
 	lockBalances = "SELECT id, ledger, held, version, forced = 1 FROM balances WHERE id = ANY($1) ORDER BY id FOR UPDATE"
-	readCards    = "SELECT id, version, marked_at > $2 FROM cards WHERE id = ANY($1)"
+	readCards    = "SELECT id, version, (marked_at > $2)::int::bigint FROM cards WHERE id = ANY($1)"
 )
 
 // begin opens the transaction, locks and reads, in one round trip. Users' balances are locked before deposits, as
@@ -79,13 +76,16 @@ func (t *tables) begin(group []*job, patience time.Duration) error {
 	return t.conn.SendBatch(t.ctx, b).Close()
 }
 
+// markLife is how long a mark counts: longer than any window within which messages are matched.
+const markLife = 60 * 24 * time.Hour
+
 // forgotten is the moment up to which marks stop none of the group's messages, in microseconds: what came before a
 // message is not matched with it when it came so much before.
 func forgotten(group []*job) int64 {
 	first := int64(math.MaxInt64)
 	for _, j := range group {
 		for _, e := range j.batch {
-			first = min(first, e.Request.ReceivedAt.Add(-authz.MatchWindow).UnixMicro())
+			first = min(first, e.Request.ReceivedAt.Add(-markLife).UnixMicro())
 		}
 	}
 	return first - 1
@@ -125,7 +125,7 @@ func (t *tables) account(r pgx.Rows) error {
 func (t *tables) card(r pgx.Rows) error {
 	var id authz.CardID
 	var c cardVersion
-	err := r.Scan(&id, &c.version, &c.marked)
+	err := r.Scan(&id, &c.version, &c.marks)
 	t.cards[id] = c
 	return err
 }
@@ -137,9 +137,9 @@ func (t *tables) key(r pgx.Rows) error {
 }
 
 // Card implements [arbiter.Reads]. A card that is gone has no version.
-func (t *tables) Card(id authz.CardID) (version int64, marked bool, err error) {
+func (t *tables) Card(id authz.CardID) (version, marks int64, err error) {
 	c := t.cards[id]
-	return c.version, c.marked, nil
+	return c.version, c.marks, nil
 }
 
 // Snapshot implements [arbiter.Reads].
