@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"holdfast/store/litestore"
 	"holdfast/store/records"
@@ -14,7 +15,8 @@ import (
 // verifyCmd checks the books; a switch may be running on them.
 type verifyCmd struct {
 	bookFlags
-	JSON bool `name:"json" help:"Print the report as JSON."`
+	JSON  bool          `name:"json" help:"Print the report as JSON."`
+	Limit time.Duration `help:"Give up after this long." default:"1h"`
 }
 
 // Run prints what was compared and every violation; it fails when there is one.
@@ -23,7 +25,9 @@ func (c *verifyCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	report, err := verifyReport(e.ctx, &cfg)
+	ctx, cancel := context.WithTimeout(e.ctx, c.Limit)
+	defer cancel()
+	report, err := verifyReport(ctx, &cfg)
 	if err != nil {
 		return err
 	}
