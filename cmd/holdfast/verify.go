@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"holdfast/store/litestore"
 	"holdfast/store/records"
@@ -14,8 +15,9 @@ import (
 // verifyCmd checks the books; a switch may be running on them.
 type verifyCmd struct {
 	bookFlags
-	Wire string `help:"Hold what a test network saw, a log of replay --wire, against the books." placeholder:"FILE"`
-	JSON bool   `name:"json" help:"Print the report as JSON."`
+	Wire  string        `help:"Hold what a test network saw, a log of replay --wire, against the books." placeholder:"FILE"`
+	JSON  bool          `name:"json" help:"Print the report as JSON."`
+	Limit time.Duration `help:"Give up after this long." default:"1h"`
 }
 
 // Run prints what was compared and every violation; it fails when there is one.
@@ -24,7 +26,9 @@ func (c *verifyCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	report, err := verifyReport(e.ctx, &cfg, c.Wire)
+	ctx, cancel := context.WithTimeout(e.ctx, c.Limit)
+	defer cancel()
+	report, err := verifyReport(ctx, &cfg, c.Wire)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ type Tables interface {
 // Reads looks rows up. Lists are newest first and bounded by [RowsMax].
 type Reads interface {
 	// Card reads the version of a card and how often it was marked: above zero, something may have come before
-	// its request, and approvals look for it.
+	// its request, and approvals look for it. Marks may end when nothing is matched with them any more.
 	Card(id authz.CardID) (version, marks int64, err error)
 	// Snapshot reads the whole card.
 	Snapshot(id authz.CardID) (authz.Card, error)
@@ -42,8 +42,8 @@ type Writes interface {
 	AnswerLate(id authz.ID, voided int64) error
 	// Bury leaves a tombstone for the original of a reversal and marks the card.
 	Bury(e *authz.Entry) error
-	// Mark has later approvals of the card look for what came before them.
-	Mark(card authz.CardID) error
+	// Mark has later approvals of the card look for what came before them at that moment.
+	Mark(card authz.CardID, at time.Time) error
 	// UseTombstone notes the first row that a tombstone stopped.
 	UseTombstone(id int64, by authz.ID) error
 	// Post writes one line of a group.

@@ -149,7 +149,7 @@ func (a *Arbiter) advise(e *authz.Entry) error {
 			return err
 		}
 		if original == nil {
-			if err := a.t.Mark(e.Card.ID); err != nil { // its request may still come
+			if err := a.t.Mark(e.Card.ID, e.Request.ReceivedAt); err != nil { // its request may still come
 				return err
 			}
 		} else {

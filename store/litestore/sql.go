@@ -214,11 +214,11 @@ VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)`, func(b *binder) {
 	}); err != nil {
 		return err
 	}
-	return a.Mark(e.Card.ID)
+	return a.Mark(e.Card.ID, e.Request.ReceivedAt)
 }
 
 // Mark implements [arbiter.Writes].
-func (a tables) Mark(card authz.CardID) error {
+func (a tables) Mark(card authz.CardID, _ time.Time) error {
 	return a.exec("UPDATE cards SET tombstones = tombstones + 1 WHERE id = ?1", func(b *binder) { b.int(int64(card)) })
 }
 

@@ -2,6 +2,7 @@ package pgstore_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,22 @@ func BenchmarkCommitPartners(b *testing.B) {
 			s := open(b, pgstore.Config{URL: w.url})
 			w.benchmark(b, s, callers, 1, first, card)
 		})
+	}
+}
+
+// BenchmarkFind looks 4,000 cards up among many, as a node does that has just started.
+func BenchmarkFind(b *testing.B) {
+	w := newWorld(b)
+	w.fill(b, w.card(w.Alice))
+	tags := make([]authz.Tag, 4000)
+	for i := range tags {
+		binary.BigEndian.PutUint32(tags[i][len(tags[i])-4:], uint32(i*7919%benchBalances))
+	}
+	for b.Loop() {
+		found := 0
+		if err := w.nodes[0].Find(b.Context(), tags, func(int, authz.Card) { found++ }); err != nil || found != len(tags) {
+			b.Fatalf("%d found, %v", found, err)
+		}
 	}
 }
 
@@ -105,7 +122,8 @@ func (w *world) fill(b *testing.B, card *authz.Card) (first int64) {
 SELECT %d + i, partner_id, kind, user_id, currency, 1000000000, created_at
 FROM balances, generate_series(0, %d) i WHERE id = %d`, first, benchBalances-1, card.Balance),
 		fmt.Sprintf(`INSERT INTO cards SELECT (jsonb_populate_record(c, jsonb_build_object('id', %d + i, 'balance_id', %[1]d + i,
- 'tag', '\x' || lpad(to_hex(i), 64, '0')))).* FROM cards c, generate_series(0, %d) i WHERE id = %d`, first, benchBalances-1, card.ID),
+ 'tag', '\x' || lpad(to_hex(i), %d, '0')))).* FROM cards c, generate_series(0, %d) i WHERE id = %d`,
+			first, 2*len(authz.Tag{}), benchBalances-1, card.ID),
 		"VACUUM ANALYZE balances, cards",
 	} {
 		if _, err := c.Exec(b.Context(), sql); err != nil {

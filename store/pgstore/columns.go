@@ -1,6 +1,11 @@
 package pgstore
 
 import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"math"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -15,6 +20,7 @@ type columns struct {
 	rows     rowColumns
 	postings postingColumns
 	balances balanceColumns
+	pace     pace
 }
 
 func (c *columns) reset() {
@@ -23,78 +29,118 @@ func (c *columns) reset() {
 	c.balances.reset()
 }
 
-// rowColumns are new rows of authorizations, in the order of insertRows.
+// rowColumns are new rows of authorizations, in the server's binary form of an array of the table's rows: one
+// array is unpacked by one pass, where one for each of the columns costs half of the statement.
 type rowColumns struct {
-	numbers [21][]int64
-	before  [2][]pgtype.Int8
-	texts   [15][]string
-	dup     [][]byte
+	count int
+	raw   []byte // behind room for the header
 }
 
-// The columns are numbers, the two that may be null, texts, and the key.
-const insertRows = `INSERT INTO authorizations (id, partner_id, card_id, balance_id, deposit_id, kind, tran, amount, currency,
- billing_amount, billing_currency, placed, held, given, original_id, state, reason, answered, passed, card_version, received_at,
- user_before, deposit_before, stan, peer, approval, rrn, acquirer, forwarder, terminal, merchant, transmitted, local,
- processing, mcc, entry_mode, bin, last4, dup)
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
- $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
- $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[],
- $24::text[], $25::text[], $26::text[], $27::text[], $28::text[], $29::text[], $30::text[], $31::text[], $32::text[],
- $33::text[], $34::text[], $35::text[], $36::text[], $37::text[], $38::text[], $39::bytea[])`
+const insertRows = "INSERT INTO authorizations SELECT * FROM unnest($1::authorizations[])"
 
+// add appends a row, its columns in the order of the table's.
 func (c *rowColumns) add(r *arbiter.Row) {
 	e, q, t, d := r.Entry, r.Entry.Request, &r.Entry.Request.Trace, &r.Entry.Decision
 	var card authz.Card
 	if e.Card != nil {
 		card = *e.Card
 	}
-	for i, v := range [...]int64{int64(q.ID), int64(card.Partner), int64(card.ID), int64(card.Balance), int64(card.Deposit),
-		int64(q.Kind), int64(q.Transaction), q.Amount.Minor, numeric(q.Amount.Currency), q.Billing.Minor,
-		numeric(q.Billing.Currency), r.Placed, r.Placed, r.Given, int64(r.Original), int64(r.State), int64(d.Reason),
-		int64(d.Reason), int64(d.Passed), card.Version, q.ReceivedAt.UnixMicro()} {
-		c.numbers[i] = append(c.numbers[i], v)
+	if c.count++; c.count == 1 {
+		c.raw = append(c.raw[:0], make([]byte, arrayHeader)...)
 	}
-	c.before[0] = append(c.before[0], pgtype.Int8{Int64: d.UserBefore, Valid: d.Known})
-	c.before[1] = append(c.before[1], pgtype.Int8{Int64: d.DepositBefore, Valid: d.Known && card.Deposit != 0})
-	for i, v := range [...]string{t.STAN, q.Peer, d.ApprovalCode, t.RRN, t.Acquirer, t.Forwarder, t.Terminal, t.Merchant,
-		t.Transmitted, t.Local, t.ProcessingCode, t.MCC, t.EntryMode, q.PAN.BIN(6), q.PAN.Last4()} {
-		c.texts[i] = append(c.texts[i], clean(v))
-	}
-	c.dup = append(c.dup, q.Dup[:])
+	start := len(c.raw)
+	c.raw = append(c.raw, 0, 0, 0, 0) // the row's length
+	c.raw = binary.BigEndian.AppendUint32(c.raw, rowWidth)
+	c.numbers(int64(q.ID), int64(card.Partner), int64(card.ID))
+	c.texts(t.STAN)
+	c.bytes(q.Dup[:])
+	c.numbers(int64(card.Balance), int64(card.Deposit))
+	c.texts(q.Peer)
+	c.numbers(int64(q.Kind), int64(q.Transaction), q.Amount.Minor, numeric(q.Amount.Currency), q.Billing.Minor,
+		numeric(q.Billing.Currency), r.Placed, r.Placed, r.Given, 0, int64(r.Original), int64(r.State), int64(d.Reason), int64(d.Reason))
+	c.texts(d.ApprovalCode)
+	c.numbers(int64(d.Passed))
+	c.optional(d.UserBefore, d.Known)
+	c.optional(d.DepositBefore, d.Known && card.Deposit != 0)
+	c.numbers(card.Version)
+	c.texts(t.RRN, t.Acquirer, t.Forwarder, t.Terminal, t.Merchant, t.Transmitted, t.Local, t.ProcessingCode, t.MCC,
+		t.EntryMode, q.PAN.BIN(6), q.PAN.Last4())
+	c.numbers(q.ReceivedAt.UnixMicro())
+	binary.BigEndian.PutUint32(c.raw[start:], uint32(len(c.raw)-start-4))
 }
 
-func (c *rowColumns) empty() bool { return len(c.dup) == 0 }
+// rowWidth is how many columns add writes. The server refuses rows of another width, or with other types.
+const rowWidth = 40
 
-func (c *rowColumns) queue(b *pgx.Batch) {
-	if c.empty() {
+func (c *rowColumns) numbers(values ...int64) {
+	for _, v := range values {
+		c.raw = binary.BigEndian.AppendUint32(c.raw, pgtype.Int8OID)
+		c.raw = binary.BigEndian.AppendUint32(c.raw, 8)
+		c.raw = binary.BigEndian.AppendUint64(c.raw, uint64(v))
+	}
+}
+
+func (c *rowColumns) optional(v int64, valid bool) {
+	if valid {
+		c.numbers(v)
 		return
 	}
-	args := make([]any, 0, len(c.numbers)+len(c.before)+len(c.texts)+1)
-	for _, v := range c.numbers {
-		args = append(args, v)
-	}
-	for _, v := range c.before {
-		args = append(args, pgtype.FlatArray[pgtype.Int8](v))
-	}
-	for _, v := range c.texts {
-		args = append(args, v)
-	}
-	b.Queue(insertRows, append(args, pgtype.FlatArray[[]byte](c.dup))...)
+	c.raw = binary.BigEndian.AppendUint32(c.raw, pgtype.Int8OID)
+	c.raw = binary.BigEndian.AppendUint32(c.raw, math.MaxUint32) // null
 }
 
-func (c *rowColumns) reset() {
-	for i := range c.numbers {
-		c.numbers[i] = c.numbers[i][:0]
+func (c *rowColumns) texts(values ...string) {
+	for _, v := range values {
+		v = clean(v)
+		c.raw = binary.BigEndian.AppendUint32(c.raw, pgtype.TextOID)
+		c.raw = binary.BigEndian.AppendUint32(c.raw, uint32(len(v)))
+		c.raw = append(c.raw, v...)
 	}
-	for i := range c.before {
-		c.before[i] = c.before[i][:0]
+}
+
+func (c *rowColumns) bytes(v []byte) {
+	c.raw = binary.BigEndian.AppendUint32(c.raw, pgtype.ByteaOID)
+	c.raw = binary.BigEndian.AppendUint32(c.raw, uint32(len(v)))
+	c.raw = append(c.raw, v...)
+}
+
+func (c *rowColumns) empty() bool { return c.count == 0 }
+
+// arrayHeader is the length of an array's header: dimensions, whether there are nulls, the type of the elements,
+// how many there are, and the index of the first.
+const arrayHeader = 5 * 4
+
+func (c *rowColumns) queue(b *pgx.Batch, conn *pgx.Conn) bool {
+	if c.empty() {
+		return false
 	}
-	for i := range c.texts {
-		clear(c.texts[i])
-		c.texts[i] = c.texts[i][:0]
+	var oid uint32 // 0, where the type is not known, is refused by the server
+	if t, ok := conn.TypeMap().TypeForName(rowType); ok {
+		oid = t.OID
 	}
-	clear(c.dup)
-	c.dup = c.dup[:0]
+	for i, v := range [arrayHeader / 4]uint32{1, 0, oid, uint32(c.count), 1} {
+		binary.BigEndian.PutUint32(c.raw[4*i:], v)
+	}
+	b.Queue(insertRows, c.raw)
+	return true
+}
+
+func (c *rowColumns) reset() { c.count = 0 }
+
+// rowType is the type of the journal's rows, which has a number of its own in each database.
+const rowType = "authorizations"
+
+// learnRows tells a new connection the type of the journal's rows and of their arrays, which are sent as they are.
+// In a schema without them there is nothing to learn, and [Open] refuses it.
+func learnRows(ctx context.Context, conn *pgx.Conn) error {
+	var row, array uint32
+	err := conn.QueryRow(ctx, "SELECT oid, typarray FROM pg_type WHERE oid = to_regtype($1)", rowType).Scan(&row, &array)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	conn.TypeMap().RegisterType(&pgtype.Type{Name: rowType, OID: row, Codec: pgtype.ByteaCodec{}})
+	conn.TypeMap().RegisterType(&pgtype.Type{Name: "_" + rowType, OID: array, Codec: pgtype.ByteaCodec{}})
+	return err
 }
 
 // postingColumns are new lines of groups, in the order of insertPostings.
@@ -116,10 +162,13 @@ func (c *postingColumns) add(p arbiter.Posting) {
 	c.texts[0], c.texts[1] = append(c.texts[0], p.Account), append(c.texts[1], p.Kind)
 }
 
-func (c *postingColumns) queue(b *pgx.Batch) {
-	if n := c.numbers; len(n[0]) > 0 {
-		b.Queue(insertPostings, n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], c.texts[0], c.texts[1])
+func (c *postingColumns) queue(b *pgx.Batch) bool {
+	n := &c.numbers
+	if len(n[0]) == 0 {
+		return false
 	}
+	b.Queue(insertPostings, n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], c.texts[0], c.texts[1])
+	return true
 }
 
 func (c *postingColumns) reset() {

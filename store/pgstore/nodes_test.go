@@ -170,9 +170,13 @@ func TestLockWaitsForAnApprovalOnItsWay(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	card := w.card(w.Alice)
-	w.nodes[1] = open(t, pgstore.Config{URL: w.url, LockTimeout: 10 * time.Second, CommitTimeout: 20 * time.Second})
+	w.nodes[1] = open(t, pgstore.Config{URL: w.url, Committers: 1, LockTimeout: 10 * time.Second, CommitTimeout: 20 * time.Second})
 	locker := open(t, pgstore.Config{URL: w.url, LockTimeout: 10 * time.Second})
 	e, late := w.approval(1<<40, w.Alice, card, 1), w.approval(1<<40+1, w.Alice, card, 1)
+	// Statements are prepared with the first commit, which waits for the table, too.
+	if _, err := w.nodes[1].Commit(ctx, []*authz.Entry{w.approval(1<<40+2, w.Bob, w.card(w.Bob), 1)}); err != nil {
+		t.Fatal(err)
+	}
 	release := w.hold("LOCK TABLE authorizations IN SHARE MODE") // reading goes on, writing waits
 	var wg sync.WaitGroup
 	wg.Go(func() {

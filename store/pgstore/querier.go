@@ -16,7 +16,7 @@ import (
 
 // Update implements [records.Store]. f runs once: a deadlock is an error for the caller to try again.
 func (s *Store) Update(ctx context.Context, f func(records.Querier) error) error {
-	return s.transact(ctx, "BEGIN", func(ctx context.Context, c *pgxpool.Conn) error {
+	return s.transact(ctx, s.cfg.QueryTimeout, "BEGIN", func(ctx context.Context, c *pgxpool.Conn) error {
 		if err := f(querier{c}); err != nil {
 			return err
 		}
@@ -31,15 +31,29 @@ func (s *Store) Update(ctx context.Context, f func(records.Querier) error) error
 	})
 }
 
-// View implements [records.Store].
+// View implements [records.Store]. A caller with a deadline of its own may read for longer than
+// [Config].QueryTimeout, as verifying a large journal does. While it reads, the server keeps what it sees: rows that
+// change often grow slow, so a long reading belongs on a standby or into a quiet hour.
 func (s *Store) View(ctx context.Context, f func(records.Querier) error) error {
-	return s.transact(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-		func(_ context.Context, c *pgxpool.Conn) error { return f(querier{c}) })
+	limit := s.cfg.QueryTimeout
+	if deadline, set := ctx.Deadline(); set {
+		limit = max(limit, time.Until(deadline))
+	}
+	return s.transact(ctx, limit, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+		func(ctx context.Context, c *pgxpool.Conn) error {
+			if limit > s.cfg.QueryTimeout {
+				if _, err := c.Exec(ctx, "SELECT set_config('statement_timeout', $1, true)", milliseconds(limit)); err != nil {
+					return unavailable("begin", err)
+				}
+			}
+			return f(querier{c})
+		})
 }
 
 // transact runs f between begin and, unless f has committed, ROLLBACK.
-func (s *Store) transact(ctx context.Context, begin string, f func(context.Context, *pgxpool.Conn) error) error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.QueryTimeout)
+func (s *Store) transact(ctx context.Context, limit time.Duration, begin string,
+	f func(context.Context, *pgxpool.Conn) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	c, err := s.readers.Acquire(ctx)
 	if err != nil {

@@ -109,15 +109,15 @@ func (t *tables) Bury(e *authz.Entry) error {
 		clean(q.Trace.Local), q.ReceivedAt.UnixMicro()); err != nil {
 		return err
 	}
-	return t.Mark(e.Card.ID)
+	return t.Mark(e.Card.ID, e.Request.ReceivedAt)
 }
 
 // Mark implements [arbiter.Writes].
-func (t *tables) Mark(card authz.CardID) error {
+func (t *tables) Mark(card authz.CardID, at time.Time) error {
 	c := t.cards[card]
 	c.marks++
 	t.cards[card] = c
-	return t.exec("UPDATE cards SET tombstones = tombstones + 1 WHERE id = $1", int64(card))
+	return t.exec("UPDATE cards SET marked_at = greatest(marked_at, $2) WHERE id = $1", int64(card), at.UnixMicro())
 }
 
 // Tombstones implements [arbiter.Reads].

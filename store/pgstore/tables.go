@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -40,32 +42,53 @@ func newTables(ctx context.Context, conn *pgx.Conn, out *columns) *tables {
 // FOR UPDATE reads the newest version of a row once it has the lock, and the statements after it see whatever
 // was committed before they began: in READ COMMITTED each has a snapshot of its own.
 const (
+	begin        = "BEGIN ISOLATION LEVEL READ COMMITTED"
 	lockBalances = "SELECT id, ledger, held, version, forced = 1 FROM balances WHERE id = ANY($1) ORDER BY id FOR UPDATE"
-	readCards    = "SELECT id, version, tombstones FROM cards WHERE id = ANY($1)"
+	readCards    = "SELECT id, version, (marked_at > $2)::int::bigint FROM cards WHERE id = ANY($1)"
 )
 
-// begin opens the transaction, locks and reads, in one round trip.
-func (t *tables) begin(group []*job) error {
-	var balances, cards []int64
+// begin opens the transaction, locks and reads, in one round trip. Users' balances are locked before deposits, as
+// the guess does it: one order for all.
+func (t *tables) begin(group []*job, patience time.Duration) error {
+	var users, deposits, cards []int64
 	var keys [][]byte
 	for _, j := range group {
 		for _, e := range j.batch {
 			keys = append(keys, e.Request.Dup[:])
 			if c := e.Card; c != nil {
 				cards = append(cards, int64(c.ID))
-				balances = append(balances, int64(c.Balance), int64(c.Deposit))
+				users, deposits = append(users, int64(c.Balance)), append(deposits, int64(c.Deposit))
 			}
 		}
 	}
-	balances, cards = distinct(balances), distinct(cards)
+	users, deposits, cards = distinct(users), distinct(deposits), distinct(cards)
 	b := &pgx.Batch{}
-	b.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
+	b.Queue(begin)
+	b.Queue("SELECT set_config('lock_timeout', $1, true)", milliseconds(patience))
 	if len(cards) > 0 {
-		b.Queue(lockBalances, balances).Query(each(t.account))
-		b.Queue(readCards, cards).Query(each(t.card))
+		b.Queue(lockBalances, users).Query(each(t.account))
+		if len(deposits) > 0 {
+			b.Queue(lockBalances, deposits).Query(each(t.account))
+		}
+		b.Queue(readCards, cards, forgotten(group)).Query(each(t.card))
 	}
 	b.Queue(readRow+"dup = ANY($1)", keys).Query(each(t.key))
 	return t.conn.SendBatch(t.ctx, b).Close()
+}
+
+// markLife is how long a mark counts: longer than any window within which messages are matched.
+const markLife = 60 * 24 * time.Hour
+
+// forgotten is the moment up to which marks stop none of the group's messages, in microseconds: what came before a
+// message is not matched with it when it came so much before.
+func forgotten(group []*job) int64 {
+	first := int64(math.MaxInt64)
+	for _, j := range group {
+		for _, e := range j.batch {
+			first = min(first, e.Request.ReceivedAt.Add(-markLife).UnixMicro())
+		}
+	}
+	return first - 1
 }
 
 // distinct sorts and drops repetitions and zeros.
@@ -163,7 +186,7 @@ func (t *tables) flush() error {
 		return nil
 	}
 	b := &pgx.Batch{}
-	t.out.rows.queue(b)
+	t.out.rows.queue(b, t.conn)
 	if err := t.conn.SendBatch(t.ctx, b).Close(); err != nil {
 		return err
 	}
@@ -179,7 +202,7 @@ func (t *tables) flush() error {
 // what follows, so COMMIT is never reached; a key that another node has taken meanwhile is such a failure.
 func (t *tables) commit() error {
 	b := &pgx.Batch{}
-	t.out.rows.queue(b)
+	t.out.rows.queue(b, t.conn)
 	t.out.postings.queue(b)
 	t.out.balances.queue(b)
 	b.Queue("COMMIT")
@@ -190,8 +213,13 @@ func (t *tables) commit() error {
 			return doubtful(err)
 		}
 	}
+	return committed(results)
+}
+
+// committed reads the answer to a pipeline's COMMIT, which alone counts; if the link broke after it, the pool will see.
+func committed(results pgx.BatchResults) error {
 	tag, err := results.Exec()
-	_ = results.Close() // the answer to COMMIT counts; if the link broke after it, the pool will see
+	_ = results.Close()
 	switch {
 	case err != nil:
 		return doubtful(err)

@@ -2,7 +2,9 @@ package pgstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"holdfast/authz"
 	"holdfast/store/arbiter"
@@ -11,13 +13,29 @@ import (
 // triesMax is how often a transaction is tried that the server surely rolled back for a reason that passes.
 const triesMax = 4
 
-// commit makes the group durable. The outcomes and truths are set when it returns nil; after an error the entries
-// are as they came.
+// commit makes the group durable: by a guess, and where that was wrong on what is read and locked. The outcomes
+// and truths are set when it returns nil; after an error the entries are as they came.
 func (s *Store) commit(ctx context.Context, c *columns, group []*job) error {
 	decided := remember(group)
+	if s.mayGuess(ctx, c) {
+		err := s.guess(ctx, c, group)
+		c.pace.tell(err)
+		if err == nil {
+			s.stats.guessed.Add(1)
+			return nil
+		}
+		decided.restore(group)
+		switch {
+		case isRefused(err):
+			s.stats.refused.Add(1)
+		case !errors.Is(err, errUnread):
+			return err
+		}
+	}
 	for try := 1; ; try++ {
 		err := s.try(ctx, c, group)
 		if err == nil {
+			s.stats.locked.Add(1)
 			return nil
 		}
 		decided.restore(group)
@@ -58,7 +76,7 @@ func (s *Store) try(ctx context.Context, c *columns, group []*job) error {
 	defer conn.Release()
 	t := newTables(ctx, conn.Conn(), c)
 	a := arbiter.New(t)
-	if err := decide(t, a, group); err != nil {
+	if err := decide(t, a, group, s.cfg.LockTimeout); err != nil {
 		rollback(conn)
 		return unavailable("decide", err)
 	}
@@ -72,8 +90,8 @@ func (s *Store) try(ctx context.Context, c *columns, group []*job) error {
 	return nil
 }
 
-func decide(t *tables, a *arbiter.Arbiter, group []*job) error {
-	if err := t.begin(group); err != nil {
+func decide(t *tables, a *arbiter.Arbiter, group []*job, patience time.Duration) error {
+	if err := t.begin(group, patience); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	for _, j := range group {

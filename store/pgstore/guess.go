@@ -1,0 +1,224 @@
+package pgstore
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"holdfast/authz"
+	"holdfast/store/arbiter"
+)
+
+// guess is a transaction as the arbiter sees it when nothing has been read: cards are as they were decided on and
+// unmarked, keys are free, and every balance has more than all its approvals and less than each of its declines for
+// want of funds need. The arbiter's decisions are right where the guess is, and the statements that write them
+// check all of it. What the arbiter wants to know beyond is [errUnread].
+type guess struct {
+	out   *columns
+	cards map[authz.CardID]int64 // versions
+	users moves
+	funds moves // deposits, whose locks are taken last and so held shortest
+	keys  map[authz.DupKey]struct{}
+
+	forgotten int64 // marks up to then stop nothing
+}
+
+var _ arbiter.Tables = (*guess)(nil)
+
+// errUnread ends a guess: the group must be decided on what is in the tables.
+var errUnread = errors.New("it was not read")
+
+func newGuess(out *columns) *guess {
+	return &guess{out: out, cards: make(map[authz.CardID]int64), users: make(moves), funds: make(moves),
+		keys: make(map[authz.DupKey]struct{})}
+}
+
+// plenty is what a balance is believed to have, far above what one transaction holds, and below overflow.
+const plenty = int64(1) << 62
+
+// moves are the balances of a transaction: what they are believed to have, and what changes.
+type moves map[authz.BalanceID]*move
+
+type move struct {
+	below        int64 // available is less than this
+	ledger, held int64 // to be added
+}
+
+// take adds a balance, in which a decline for want of funds has found less than short.
+func (m moves) take(id authz.BalanceID, short int64) {
+	if id == 0 {
+		return
+	}
+	if old, there := m[id]; there {
+		old.below = min(old.below, short)
+		return
+	}
+	m[id] = &move{below: short}
+}
+
+// begin makes the guess about a group.
+func (g *guess) begin(group []*job) {
+	g.out.reset()
+	g.forgotten = forgotten(group)
+	for _, j := range group {
+		for _, e := range j.batch {
+			c := e.Card
+			if c == nil {
+				continue
+			}
+			if _, there := g.cards[c.ID]; !there {
+				g.cards[c.ID] = c.Version
+			}
+			user, deposit := plenty, plenty
+			switch e.Decision.Reason {
+			case authz.FundsShort:
+				user = e.Hold
+			case authz.DepositShort:
+				deposit = e.Hold
+			}
+			g.users.take(c.Balance, user)
+			g.funds.take(c.Deposit, deposit)
+		}
+	}
+}
+
+// Card implements [arbiter.Reads]. Where two entries disagree about the version, one of them is stale.
+func (g *guess) Card(id authz.CardID) (version, marks int64, err error) {
+	return g.cards[id], 0, nil
+}
+
+// Account implements [arbiter.Reads]. Its version is not guessed: the server counts it up.
+func (g *guess) Account(id authz.BalanceID) (arbiter.Account, error) {
+	user, isUser := g.users[id]
+	deposit, isDeposit := g.funds[id]
+	switch {
+	case isUser && isDeposit: // has no place in the order of the locks
+		return arbiter.Account{}, errUnread
+	case isUser:
+		return arbiter.Account{Ledger: user.below - 1}, nil
+	case isDeposit:
+		return arbiter.Account{Ledger: deposit.below - 1}, nil
+	}
+	return arbiter.Account{}, errUnread
+}
+
+// SetAccount implements [arbiter.Writes]. What is given back needs a row that was read.
+func (g *guess) SetAccount(id authz.BalanceID, a arbiter.Account) error {
+	m, ok := g.users[id]
+	if !ok {
+		m, ok = g.funds[id]
+	}
+	if !ok {
+		return errUnread
+	}
+	m.ledger, m.held = a.Ledger-(m.below-1), a.Held
+	if m.ledger > 0 || m.held < 0 || a.Forced {
+		return errUnread
+	}
+	return nil
+}
+
+// Insert implements [arbiter.Writes]. Whether the key is free in the table, the unique index tells.
+func (g *guess) Insert(r *arbiter.Row) (bool, error) {
+	key := r.Entry.Request.Dup
+	if _, there := g.keys[key]; there {
+		return false, errUnread
+	}
+	g.keys[key] = struct{}{}
+	g.out.rows.add(r)
+	return true, nil
+}
+
+// Post implements [arbiter.Writes].
+func (g *guess) Post(p arbiter.Posting) error {
+	g.out.postings.add(p)
+	return nil
+}
+
+// Snapshot implements [arbiter.Reads].
+func (g *guess) Snapshot(authz.CardID) (authz.Card, error) { return authz.Card{}, errUnread }
+
+// ByKey implements [arbiter.Reads].
+func (g *guess) ByKey(authz.DupKey) (*arbiter.Stored, error) { return nil, errUnread }
+
+// BySTAN implements [arbiter.Reads].
+func (g *guess) BySTAN(authz.CardID, string) ([]arbiter.Stored, error) { return nil, errUnread }
+
+// ByRRN implements [arbiter.Reads].
+func (g *guess) ByRRN(authz.CardID, string, time.Time) ([]arbiter.Stored, error) {
+	return nil, errUnread
+}
+
+// Tombstones implements [arbiter.Reads].
+func (g *guess) Tombstones(authz.CardID) ([]arbiter.Tombstone, error) { return nil, errUnread }
+
+// Shrink implements [arbiter.Writes].
+func (g *guess) Shrink(authz.ID, authz.Undone) error { return errUnread }
+
+// AnswerLate implements [arbiter.Writes].
+func (g *guess) AnswerLate(authz.ID, int64) error { return errUnread }
+
+// Bury implements [arbiter.Writes].
+func (g *guess) Bury(*authz.Entry) error { return errUnread }
+
+// Mark implements [arbiter.Writes].
+func (g *guess) Mark(authz.CardID, time.Time) error { return errUnread }
+
+// UseTombstone implements [arbiter.Writes].
+func (g *guess) UseTombstone(int64, authz.ID) error { return errUnread }
+
+// moveBalances changes balances that allow it, takes their locks in the order of the array, and fails unless all
+// did. An update that has waited for a lock looks at the row again, so its conditions hold for the newest version.
+const moveBalances = `WITH moved AS (
+ UPDATE balances b SET ledger = b.ledger + n.ledger, held = b.held + n.held, version = b.version + 1
+ FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS n (id, ledger, held, below)
+ WHERE b.id = n.id AND b.forced = 0 AND b.ledger - b.held < n.below AND b.ledger + n.ledger - b.held - n.held >= 0
+ RETURNING b.id, b.ledger - b.held AS available, b.version)
+SELECT expect_rows(count(*), cardinality($1)), array_agg(id), array_agg(available), array_agg(version) FROM moved`
+
+// checkCards must be a statement behind the one that locks the cards' balances: what it waited for is in the
+// snapshot of this one, and was not in its own.
+const checkCards = `SELECT expect_rows(count(*), cardinality($1)) FROM unnest($1::bigint[], $2::bigint[]) AS n (id, version)
+JOIN cards c ON c.id = n.id AND c.version = n.version AND c.marked_at <= $3`
+
+// queue puts the statement for the balances that match into the pipeline.
+func (m moves) queue(b *pgx.Batch, match func(*move) bool) bool {
+	ids := make([]int64, 0, len(m))
+	for id, move := range m {
+		if match(move) {
+			ids = append(ids, int64(id))
+		}
+	}
+	n := len(ids)
+	if n == 0 {
+		return false
+	}
+	slices.Sort(ids)
+	columns := make([]int64, 3*n)
+	for i, id := range ids {
+		move := m[authz.BalanceID(id)]
+		columns[i], columns[n+i], columns[2*n+i] = move.ledger, move.held, move.below
+	}
+	b.Queue(moveBalances, ids, columns[:n], columns[n:2*n], columns[2*n:])
+	return true
+}
+
+// locked is for users' balances: with all of them locked, nobody changes what is read of their cards.
+func locked(*move) bool { return true }
+
+// moved is for deposits, which guard nothing but themselves.
+func moved(m *move) bool { return m.ledger != 0 || m.held != 0 || m.below < plenty }
+
+func (g *guess) queueCards(b *pgx.Batch) bool {
+	if len(g.cards) == 0 {
+		return false
+	}
+	ids, versions := make([]int64, 0, len(g.cards)), make([]int64, 0, len(g.cards))
+	for id, version := range g.cards {
+		ids, versions = append(ids, int64(id)), append(versions, version)
+	}
+	b.Queue(checkCards, ids, versions, g.forgotten)
+	return true
+}
