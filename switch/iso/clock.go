@@ -25,6 +25,9 @@ func (m *Message) LocalTime(now time.Time) (t time.Time, given bool, err error) 
 		return t, false, nil
 	}
 	t, ok := ParseTime(v, now)
+	if _, dated := ParseTime(m.Get(13)+"000000", now); form == V1987 && !dated {
+		return t, true, &FormatError{DE: 13, Kind: KindDate}
+	}
 	if !ok {
 		return t, true, &FormatError{DE: 12, Kind: KindDate}
 	}
