@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -89,8 +88,6 @@ func (c *decodeCmd) options() ([]*iso.Dialect, *frame.Format, error) {
 		format = &f
 	}
 	names := iso.Names()
-	plain := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, "iso") })
-	names = append(plain, slices.DeleteFunc(names, func(n string) bool { return strings.HasPrefix(n, "iso") })...)
 	if c.Dialect != "" {
 		names = []string{c.Dialect}
 	}

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"holdfast/switch/frame"
 	"holdfast/switch/iso"
@@ -55,7 +56,8 @@ func Message(raw []byte, dialects ...*iso.Dialect) []Guess {
 	return rank([]cut{{framing: "none", bodies: [][]byte{raw}, whole: true}}, dialects)
 }
 
-// rank keeps the best way of each dialect. Of equals the one that was given first comes first.
+// rank keeps the best way of each dialect. Of equals the plain dialects come first: those of networks and hosts read
+// what a plain one reads, and suppose more. Of two plain ones it is the one that was given first.
 func rank(cuts []cut, dialects []*iso.Dialect) []Guess {
 	var out []Guess
 	for _, d := range dialects {
@@ -69,8 +71,18 @@ func rank(cuts []cut, dialects []*iso.Dialect) []Guess {
 			out = append(out, best)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Guess) int { return cmp.Compare(b.Score, a.Score) })
+	slices.SortStableFunc(out, func(a, b Guess) int {
+		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(like(a.Dialect), like(b.Dialect)))
+	})
 	return out
+}
+
+// like is 1 for a dialect in the likeness of a network or a host, by its name, and 0 for a plain one.
+func like(d *iso.Dialect) int {
+	if strings.HasPrefix(d.Name(), "iso") {
+		return 0
+	}
+	return 1
 }
 
 // cut is the frames as one framing sees them.
