@@ -78,7 +78,7 @@ type Truth struct {
 	Cards    []Card // of entries that were stale because of their card
 }
 
-// Journal is the arbiter and the only truth. One call is one transaction.
+// Journal is the arbiter and the only truth.
 type Journal interface {
 	// Commit writes the batch and sets the outcome of each entry:
 	//
@@ -90,7 +90,7 @@ type Journal interface {
 	//     when there is none; an advice replaces the hold of the request that it settles.
 	//
 	// All of a batch is durable when it returns nil. An error is ErrUnavailable (nothing written) or
-	// ErrUnknown (all or nothing, not known which).
+	// ErrUnknown (each entry is written or not, not known which).
 	Commit(ctx context.Context, batch []*Entry) (Truth, error)
 	// Balances reads the truth about balances; unknown ids are left out.
 	Balances(ctx context.Context, ids []BalanceID) ([]Balance, error)

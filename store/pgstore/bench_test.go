@@ -48,6 +48,27 @@ func BenchmarkCommitPartners(b *testing.B) {
 	}
 }
 
+// BenchmarkWays compares in one run what is guessed with what is read and locked first, each with nothing but new
+// approvals and with a repeat among each thirty-two, which needs to be read.
+func BenchmarkWays(b *testing.B) {
+	w := newWorld(b)
+	card := w.card(w.Alice)
+	first := w.fill(b, card)
+	for _, repeats := range []bool{false, true} {
+		for _, lock := range []bool{true, false} {
+			b.Run(fmt.Sprintf("repeats=%t/lock=%t", repeats, lock), func(b *testing.B) {
+				s := open(b, pgstore.Config{URL: w.url})
+				if lock {
+					s.LockAlways()
+				}
+				some := w.approval(1, w.Alice, card, 1)
+				some.Request.Repeat = repeats
+				w.benchmarkOf(b, s, 2, 256, first, card, some)
+			})
+		}
+	}
+}
+
 // BenchmarkFind looks 4,000 cards up among many, as a node does that has just started.
 func BenchmarkFind(b *testing.B) {
 	w := newWorld(b)
@@ -67,6 +88,11 @@ func BenchmarkFind(b *testing.B) {
 var benchID atomic.Int64
 
 func (w *world) benchmark(b *testing.B, s *pgstore.Store, callers, size int, first int64, card *authz.Card) {
+	w.benchmarkOf(b, s, callers, size, first, card, w.approval(1, w.Alice, card, 1))
+}
+
+// benchmarkOf has every thirty-second entry made after some, the others are plain.
+func (w *world) benchmarkOf(b *testing.B, s *pgstore.Store, callers, size int, first int64, card *authz.Card, some *authz.Entry) {
 	cards := make([]authz.Card, benchBalances)
 	for i := range cards {
 		cards[i] = *card
@@ -83,11 +109,15 @@ func (w *world) benchmark(b *testing.B, s *pgstore.Store, callers, size int, fir
 				batch := make([]*authz.Entry, size)
 				for i := range batch {
 					n := benchID.Add(1)
-					r := *template.Request
+					like := template
+					if n%32 == 0 {
+						like = some
+					}
+					r := *like.Request
 					r.ID = authz.ID(1<<41 + n)
 					r.Dup = authz.DupKey{byte(n >> 56), byte(n >> 48), byte(n >> 40), byte(n >> 32), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
 					r.Trace.STAN, r.Trace.RRN = fmt.Sprintf("%06d", n%1_000_000), fmt.Sprintf("%012d", n)
-					e := *template
+					e := *like
 					e.Request, e.Card, e.Decision.ID = &r, &cards[n*7919%benchBalances], r.ID
 					batch[i] = &e
 				}

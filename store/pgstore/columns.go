@@ -21,6 +21,7 @@ type columns struct {
 	postings postingColumns
 	balances balanceColumns
 	pace     pace
+	suspects suspects
 }
 
 func (c *columns) reset() {

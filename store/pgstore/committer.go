@@ -18,12 +18,24 @@ type job struct {
 	truth authz.Truth
 	err   error
 	done  chan struct{}
+
+	// Of the committer: what is not committed yet, and whether the rest of the batch is.
+	left  []*authz.Entry
+	begun bool
+}
+
+// end tells the caller. A batch of which a part is committed is unknown to one who hears of a failure.
+func (j *job) end(err error) {
+	if j.err = err; err != nil && j.begun {
+		j.err = fmt.Errorf("%w: a part of the batch is committed: %v", authz.ErrUnknown, err)
+	}
+	close(j.done)
 }
 
 // Commit implements [authz.Journal]. Once a committer has taken the batch it is waited for: what has begun
 // cannot be called back. It ends by the context's deadline, or within [Config].CommitTimeout.
 func (s *Store) Commit(ctx context.Context, batch []*authz.Entry) (authz.Truth, error) {
-	j := &job{ctx: ctx, batch: batch, done: make(chan struct{})}
+	j := &job{ctx: ctx, batch: batch, left: batch, done: make(chan struct{})}
 	err := ctx.Err()
 	if err != nil {
 		return authz.Truth{}, unavailable("wait for a committer", err)
@@ -73,8 +85,9 @@ func (s *Store) commitAll() {
 // groupMax is how many entries a transaction takes from those queued. More gain nothing, and all of them wait.
 const groupMax = 512
 
-// commitGroup commits the job and those queued behind it in one transaction. When the server refuses the group,
-// each job has a transaction of its own, so that what is wrong with one is not the fault of the others.
+// commitGroup commits the job and those queued behind it: what can be guessed in one transaction, what is left in
+// a second one. When the server refuses that, each job has a transaction of its own, so that what is wrong with one is
+// not the fault of the others.
 func (s *Store) commitGroup(c *columns, first *job) {
 	var group []*job
 	entries := 0
@@ -87,18 +100,40 @@ func (s *Store) commitGroup(c *columns, first *job) {
 	if len(group) == 0 {
 		return
 	}
-	err := s.commitOnce(c, group)
+	err := s.within(group, func(ctx context.Context) error { return s.guess(ctx, c, group) })
+	if err == nil {
+		group = endBegun(group)
+		err = s.commitLeft(c, group)
+	}
 	if len(group) > 1 && (errors.Is(err, authz.ErrNotFound) || isRefused(err)) {
 		for i := range group {
-			group[i].err = s.commitOnce(c, group[i:i+1])
-			close(group[i].done)
+			group[i].end(s.commitLeft(c, group[i:i+1]))
 		}
 		return
 	}
 	for _, j := range group {
-		j.err = err
-		close(j.done)
+		j.end(err)
 	}
+}
+
+// endBegun ends the jobs of which nothing is left, and returns the others.
+func endBegun(group []*job) (others []*job) {
+	for _, j := range group {
+		if j.begun && len(j.left) == 0 {
+			j.end(nil)
+		} else {
+			others = append(others, j)
+		}
+	}
+	return others
+}
+
+// commitLeft decides what is left of the group on what is in the tables.
+func (s *Store) commitLeft(c *columns, group []*job) error {
+	if len(group) == 0 {
+		return nil
+	}
+	return s.within(group, func(ctx context.Context) error { return s.commit(ctx, c, group) })
 }
 
 // next takes another job while the group has room.
@@ -114,9 +149,9 @@ func (s *Store) next(entries int) *job {
 	}
 }
 
-// commitOnce gives a group its time and keeps the committer alive whatever happens in it. What a panic says may
+// within gives a group its time and keeps the committer alive whatever happens in it. What a panic says may
 // hold anything, so only its type is kept; as COMMIT may have been sent, its outcome is unknown.
-func (s *Store) commitOnce(c *columns, group []*job) (err error) {
+func (s *Store) within(group []*job, commit func(context.Context) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: pgstore: internal error: panic of type %T", authz.ErrUnknown, p)
@@ -124,7 +159,7 @@ func (s *Store) commitOnce(c *columns, group []*job) (err error) {
 	}()
 	ctx, cancel := context.WithDeadline(context.Background(), s.deadline(group))
 	defer cancel()
-	return s.commit(ctx, c, group)
+	return commit(ctx)
 }
 
 // deadline is the latest that a caller waits for: one who is in a hurry must not make the others' outcome unknown.

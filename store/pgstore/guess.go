@@ -63,7 +63,7 @@ func (g *guess) begin(group []*job) {
 	g.out.reset()
 	g.forgotten = forgotten(group)
 	for _, j := range group {
-		for _, e := range j.batch {
+		for _, e := range j.left {
 			c := e.Card
 			if c == nil {
 				continue

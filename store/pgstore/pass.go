@@ -7,7 +7,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/authz"
-	"holdfast/store/arbiter"
 )
 
 // guessPatience is how long a guess waits for a row's lock. Its COMMIT is on its way already, so a caller whose time
@@ -57,33 +56,39 @@ func (p *pace) tell(err error) {
 	}
 }
 
-// guess decides the group without having read anything and sends everything in one pipeline: users' balances, then
-// their cards, the rows, the deposits, COMMIT. errUnread means that nothing was sent, a refusal of the server that
-// nothing was written: then the locked way decides. Any other error is what it is for every commit.
+// guess commits what can be decided without having read anything, which is mostly everything, and takes it out of
+// what is left of the jobs. An error is what it is for every commit; it is nil, and everything is left, when
+// nothing could be guessed or the server refused the guess.
 func (s *Store) guess(ctx context.Context, c *columns, group []*job) error {
-	g := newGuess(c)
-	g.begin(group)
-	a := arbiter.New(g)
-	for _, j := range group {
-		if err := a.Decide(j.batch); err != nil {
-			return err
-		}
+	if !s.mayGuess(ctx, c) {
+		return nil
 	}
-	if err := a.Flush(); err != nil {
-		return err
+	decided := remember(group)
+	plain, g := s.guessed(c, group, decided)
+	if g == nil {
+		return nil
 	}
 	conn, err := s.journal.Acquire(ctx)
 	if err != nil {
+		decided.restore(group)
 		return unavailable("connect", err)
 	}
 	defer conn.Release()
 	truth, err := g.commit(ctx, conn.Conn())
+	c.pace.tell(err)
 	if err != nil {
 		rollback(conn)
+		decided.restore(group)
+		if isRefused(err) {
+			s.stats.refused.Add(1)
+			return nil
+		}
 		return err
 	}
-	for _, j := range group {
-		j.truth = truth.of(j.batch)
+	s.stats.guessed.Add(1)
+	for i, j := range plain {
+		group[i].truth = truth.of(j.left)
+		group[i].begun, group[i].left = len(j.left) > 0 || len(group[i].left) == 0, without(group[i].left, j.left)
 	}
 	return nil
 }

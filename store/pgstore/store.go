@@ -3,10 +3,16 @@
 //
 // # The one idea
 //
-// A commit takes two round trips. The first begins the transaction, locks the balance rows that the group
-// touches in the order of their ids, and then reads the cards and the duplicate keys: whoever changes a card
-// takes its balance's lock too, so what was read stays true until the end. The arbiter decides in memory, and
-// the second round trip writes all rows, all balances and COMMIT.
+// Most groups are approvals of what is true, so a commit begins with a guess: cards are as they were decided on,
+// keys are free, balances suffice. The arbiter decides on that, and one round trip writes and checks it: users'
+// balances in the order of their ids, each where it suffices; then the cards, in a statement of its own whose
+// snapshot has what the one before waited for; the rows; the deposits, locked last and so for the shortest time;
+// COMMIT. A guess that is wrong is refused by the server before COMMIT.
+//
+// What cannot be guessed, and what was refused, takes two round trips. The first locks the balance rows in the same
+// order and then reads cards and keys: whoever changes a card takes its balance's lock too, so what was read stays
+// true until the end. The arbiter decides in memory, and the second writes everything and COMMIT. Where only some
+// entries of a group ask for it, they follow the others in a transaction of their own, with all entries of their cards.
 //
 // # Groups
 //
@@ -73,6 +79,7 @@ type Store struct {
 	readers *pgxpool.Pool
 
 	lockAlways bool // guess nothing
+	splitMin   int
 	stats      struct{ guessed, refused, locked atomic.Uint64 }
 
 	jobs    chan *job
@@ -95,7 +102,8 @@ const jobsMax = 4096
 // not know. It changes nothing in the database: [Migrate] does.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg.defaults()
-	s := &Store{cfg: cfg, jobs: make(chan *job, jobsMax), quit: make(chan struct{}), ended: make(chan struct{})}
+	s := &Store{cfg: cfg, jobs: make(chan *job, jobsMax), quit: make(chan struct{}), ended: make(chan struct{}),
+		splitMin: splitMin}
 	var err error
 	if s.journal, err = s.pool(ctx, cfg.Committers, cfg.CommitTimeout, map[string]string{
 		// Everything the committers read is found by its key. Plans are made once, and none may come to

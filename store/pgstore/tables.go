@@ -53,7 +53,7 @@ func (t *tables) begin(group []*job, patience time.Duration) error {
 	var users, deposits, cards []int64
 	var keys [][]byte
 	for _, j := range group {
-		for _, e := range j.batch {
+		for _, e := range j.left {
 			keys = append(keys, e.Request.Dup[:])
 			if c := e.Card; c != nil {
 				cards = append(cards, int64(c.ID))
@@ -84,7 +84,7 @@ const markLife = 60 * 24 * time.Hour
 func forgotten(group []*job) int64 {
 	first := int64(math.MaxInt64)
 	for _, j := range group {
-		for _, e := range j.batch {
+		for _, e := range j.left {
 			first = min(first, e.Request.ReceivedAt.Add(-markLife).UnixMicro())
 		}
 	}

@@ -2,7 +2,6 @@ package pgstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -13,25 +12,10 @@ import (
 // triesMax is how often a transaction is tried that the server surely rolled back for a reason that passes.
 const triesMax = 4
 
-// commit makes the group durable: by a guess, and where that was wrong on what is read and locked. The outcomes
-// and truths are set when it returns nil; after an error the entries are as they came.
+// commit makes what is left of the group durable. The outcomes and truths are set when it returns nil; after an
+// error the entries are as they came.
 func (s *Store) commit(ctx context.Context, c *columns, group []*job) error {
 	decided := remember(group)
-	if s.mayGuess(ctx, c) {
-		err := s.guess(ctx, c, group)
-		c.pace.tell(err)
-		if err == nil {
-			s.stats.guessed.Add(1)
-			return nil
-		}
-		decided.restore(group)
-		switch {
-		case isRefused(err):
-			s.stats.refused.Add(1)
-		case !errors.Is(err, errUnread):
-			return err
-		}
-	}
 	for try := 1; ; try++ {
 		err := s.try(ctx, c, group)
 		if err == nil {
@@ -51,7 +35,7 @@ type decisions []authz.Decision
 func remember(group []*job) decisions {
 	var d decisions
 	for _, j := range group {
-		for _, e := range j.batch {
+		for _, e := range j.left {
 			d = append(d, e.Decision)
 		}
 	}
@@ -60,7 +44,7 @@ func remember(group []*job) decisions {
 
 func (d decisions) restore(group []*job) {
 	for _, j := range group {
-		for _, e := range j.batch {
+		for _, e := range j.left {
 			e.Decision, e.Outcome = d[0], 0
 			d = d[1:]
 		}
@@ -85,8 +69,9 @@ func (s *Store) try(ctx context.Context, c *columns, group []*job) error {
 		return err
 	}
 	for _, j := range group {
-		j.truth = a.Truth(j.batch)
+		j.truth = newest(j.truth, a.Truth(j.left))
 	}
+	c.suspects.learn(t, group)
 	return nil
 }
 
@@ -95,7 +80,7 @@ func decide(t *tables, a *arbiter.Arbiter, group []*job, patience time.Duration)
 		return fmt.Errorf("begin: %w", err)
 	}
 	for _, j := range group {
-		if err := a.Decide(j.batch); err != nil {
+		if err := a.Decide(j.left); err != nil {
 			return err
 		}
 	}

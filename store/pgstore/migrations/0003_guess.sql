@@ -9,6 +9,13 @@ BEGIN
   RETURN got;
 END
 $$;
+DO $$
+BEGIN
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'holdfast_service') THEN
+    GRANT EXECUTE ON FUNCTION expect_rows(BIGINT, BIGINT) TO holdfast_service;
+  END IF;
+END
+$$;
 
 -- A card was marked for good by what came before its request. Now it is marked with the moment of the latest, since
 -- nothing is matched with what came many days before; those marked so far begin anew.
