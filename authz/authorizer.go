@@ -17,6 +17,8 @@ type Config struct {
 	LastID        ID            // the highest in the journal: ids grow from there even when the clock was set back
 	BatchMax      int           // requests in one commit; default 256
 	QueueMax      int           // requests waiting in a lane; default 8192
+	InService     int           // requests that the journal works on at once, of all lanes; default four commits
+	WaitMax       time.Duration // behind those, once a queue stands longer than a burst; default 100 ms
 	CardsMax      int           // card snapshots kept; default 200,000
 	CommitTimeout time.Duration // of one commit; default 5 s
 	Overlap       bool          // place the next holds while a batch commits: worth it when the cache is remote
@@ -38,8 +40,16 @@ func (c *Config) defaults() error {
 			*f.value = f.usual
 		}
 	}
-	if c.CommitTimeout <= 0 {
-		c.CommitTimeout = 5 * time.Second
+	if c.InService <= 0 {
+		c.InService = 4 * c.BatchMax
+	}
+	for _, f := range []struct {
+		value *time.Duration
+		usual time.Duration
+	}{{&c.CommitTimeout, 5 * time.Second}, {&c.WaitMax, 100 * time.Millisecond}} {
+		if *f.value <= 0 {
+			*f.value = f.usual
+		}
 	}
 	return nil
 }
@@ -59,6 +69,9 @@ type Authorizer struct {
 	routes  atomic.Pointer[routes]
 	stats   counters
 	ailing  atomic.Bool
+	open    atomic.Int64 // requests that are being decided
+	busy    atomic.Int64 // lanes that have work
+	pace    pace
 
 	lanes sync.Map // PartnerID -> *lane
 
@@ -76,6 +89,8 @@ func New(cfg Config, cards Cards, holds Holds, journal Journal, keys *keystore.S
 	}
 	a := &Authorizer{cfg: cfg, cards: cards, holds: holds, journal: journal, keys: keys,
 		cache: newCardCache(cfg.CardsMax)}
+	a.pace.inService, a.pace.waitMax = int64(cfg.InService), cfg.WaitMax
+	a.pace.limit.Store(never)
 	a.ids.node, a.ids.last = int64(cfg.Node), cfg.LastID.tick()
 	a.closing, a.cancel = context.WithCancel(context.Background())
 	a.Route(nil)
@@ -90,25 +105,33 @@ func (a *Authorizer) Route(programs []Program) { a.routes.Store(newRoutes(progra
 func (a *Authorizer) Submit(r *Request, w Waiter) {
 	a.stats.submitted.Add(1)
 	r.ID = a.ids.next(r.ReceivedAt)
-	r.Tag = a.keys.Tag(r.PAN)
-	r.Dup = dupKey(a.keys, r)
 	partner, known := a.routes.Load().find(r.PAN.BIN(8))
 	it := &item{req: r, waiter: w, routed: known}
-	if !a.lane(partner).push(it) {
+	l := a.lane(partner)
+	if it.revocable() && l.sheds(r) { // before anything is spent on it
+		a.stats.shed.Add(1)
+		it.answer(&Decision{ID: r.ID, Reason: Inoperative, Cause: errOverload})
+		return
+	}
+	r.Tag = a.keys.Tag(r.PAN)
+	r.Dup = dupKey(a.keys, r)
+	if !l.push(it) {
 		a.stats.shed.Add(1)
 		it.answer(&Decision{ID: r.ID, Reason: Inoperative, Cause: errQueueFull})
 	}
 }
 
 var (
+	errOverload  = errors.New("it would wait too long")
 	errQueueFull = errors.New("the lane's queue is full")
 	errLate      = errors.New("deadline passed")
 	errUndoing   = errors.New("an earlier answer to it is being undone")
 )
 
 // Expire answers every request whose deadline has passed at now and that is still being decided, and
-// retries what could not be undone yet. Its owner calls it some tens of times a second.
+// retries what could not be undone yet. Its owner calls it some tens of times a second, from one goroutine.
 func (a *Authorizer) Expire(now time.Time) {
+	a.pace.observe(now, a.open.Load(), a.stats.decided.Load())
 	a.lanes.Range(func(_, l any) bool {
 		l.(*lane).expire(now)
 		return true
@@ -165,8 +188,7 @@ func (a *Authorizer) lane(p PartnerID) *lane {
 	if l, ok := a.lanes.Load(p); ok {
 		return l.(*lane)
 	}
-	l, _ := a.lanes.LoadOrStore(p, &lane{a: a, partner: p, deciding: make(map[DupKey]*item),
-		undoing: make(map[DupKey]bool), full: make(chan struct{}, 1)})
+	l, _ := a.lanes.LoadOrStore(p, newLane(a, p))
 	return l.(*lane)
 }
 
@@ -185,10 +207,8 @@ type counters struct {
 // Stats reads the counters.
 func (a *Authorizer) Stats() Stats {
 	c := &a.stats
-	s := Stats{Submitted: c.submitted.Load(), Decided: c.decided.Load(), Approved: c.approved.Load(),
+	return Stats{Submitted: c.submitted.Load(), Decided: c.decided.Load(), Approved: c.approved.Load(),
 		Declined: c.declined.Load(), Undecided: c.undecided.Load(), Repeated: c.repeated.Load(),
 		Shed: c.shed.Load(), Late: c.late.Load(), Stale: c.stale.Load(), Batches: c.batches.Load(),
-		BatchItems: c.items.Load(), Panics: c.panics.Load(), Doubtful: c.doubtful.Load()}
-	a.lanes.Range(func(_, l any) bool { s.Waiting += l.(*lane).waiting(); return true })
-	return s
+		BatchItems: c.items.Load(), Panics: c.panics.Load(), Doubtful: c.doubtful.Load(), Waiting: int(a.open.Load())}
 }

@@ -3,9 +3,14 @@
 //
 // # The one idea
 //
-// A batch is one script call. The script reads every balance it needs, decides the holds in order, and
-// then writes: the pending amount of each balance, and one record for each hold. Nothing that it writes can
-// fail half-way for a reason that it could have read before, because a script does not roll back.
+// A batch is one script call. The script ends the holds that were settled since the last call for the partner,
+// learns the balances that came with them, decides the new holds in order, and then writes: the balances, and one
+// record for each hold. Nothing that it writes can fail half-way for a reason that it could have read before,
+// because a script does not roll back.
+//
+// The calls of all partners for one server share two connections, and each pipeline takes what has come while the
+// last was under way. A caller that has waited for its time limit goes; the connection stays for the others, until
+// the server has not answered for half a second. Meanwhile new calls are refused at once.
 //
 // # What is kept
 //
@@ -21,9 +26,16 @@
 // # Unknown outcomes
 //
 // A call is never sent twice, but for NOSCRIPT, MOVED and ASK, which say that it did not run. A call whose reply does
-// not come is [authz.ErrUnknown], and it may still run later. The holds of such a batch are owed: the next
+// not come in time is [authz.ErrUnknown], and it may still run later. The holds of such a batch are owed: the next
 // call for the partner first ends them, and leaves a mark for those that did not come yet, so that a late
 // script finds its operation cancelled. A mark is left only for them: an operation that was answered may be
 // placed again after it was settled, as the authorizer does with what the journal found stale. What is owed
-// dies with the process; then [Holds.Sweep] finds the holds.
+// and not told dies with the process; then [Holds.Sweep] finds the holds. When more is owed than a process should
+// remember, all that is kept of the partner is dropped instead: a truth that was not told must not stay a lie.
+//
+// # What is not kept
+//
+// No version of a card and no limit: the journal checks both exactly in every commit. A version here would spare a
+// node that holds an old snapshot one refused commit, once for a change of a card, and would cost every hold a field
+// to read and every change of a card a call to Redis that may fail.
 package redisstore

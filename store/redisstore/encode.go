@@ -29,6 +29,14 @@ func (e *encoder) text(s string) {
 	e.end()
 }
 
+func (e *encoder) flag(is bool) {
+	if is {
+		e.text("1")
+		return
+	}
+	e.text("0")
+}
+
 // field is the name of what is kept about a balance.
 func (e *encoder) field(kind byte, id authz.BalanceID) {
 	e.bytes = strconv.AppendInt(append(e.bytes, kind), int64(id), 10)

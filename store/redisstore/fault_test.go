@@ -42,8 +42,10 @@ func TestLostReplyOfSettleRunsOnceAndIsSettled(t *testing.T) {
 	h := hold(1, 5)
 	d.place(authz.HoldPlaced, h)
 	p.plan.Store(loseReply)
-	err := d.Settle(t.Context(), lane, []*authz.Hold{h}, []authz.Balance{{ID: user, Available: 995, Version: 2}})
-	if !errors.Is(err, authz.ErrUnknown) {
+	if err := d.Settle(t.Context(), lane, []*authz.Hold{h}, []authz.Balance{{ID: user, Available: 995, Version: 2}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Flush(t.Context()); !errors.Is(err, authz.ErrUnknown) {
 		t.Fatalf("error %v, want unknown", err)
 	}
 	d.left(995, 1000)
@@ -66,7 +68,11 @@ func TestLateScriptFindsItsOperationCancelled(t *testing.T) {
 		t.Fatalf("error %v, want unknown", err)
 	}
 	<-p.arrived
-	d.settle([]*authz.Hold{late})
+	if err := d.Settle(t.Context(), lane, []*authz.Hold{late}, nil); err != nil {
+		t.Fatal(err)
+	}
+	// The connection that does not answer is given up first.
+	await(t, "the cancellation", d.Flush)
 	close(p.deliver)
 	<-p.ran
 	warm.left(1000, 1000)
@@ -89,8 +95,8 @@ func TestHungServer(t *testing.T) {
 	if !errors.Is(err, authz.ErrUnknown) {
 		t.Fatalf("error %v, want unknown", err)
 	}
-	if err := d.Settle(t.Context(), lane, []*authz.Hold{h}, nil); err == nil {
-		t.Error("settled on a server that hangs")
+	if err := d.Settle(t.Context(), lane, []*authz.Hold{h}, nil); err != nil {
+		t.Error("settling waits for the server")
 	}
 	for op := authz.ID(10); op < 30; op++ {
 		if err := d.Place(t.Context(), lane, []*authz.Hold{hold(op, 1)}); !errors.Is(err, authz.ErrUnavailable) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"holdfast/authz"
 )
@@ -11,68 +13,82 @@ import (
 const (
 	// amountMax is the largest integer that a number of Lua holds exactly.
 	amountMax = 1<<53 - 1
-	// callMax is how many holds or balances one script call takes: what Lua can unpack at once is 8,000.
-	callMax = 1000
+	// callMax is how many holds, ends of holds, or balances one call takes: what Lua can unpack at once is 8,000
+	// values, and of each hold it may write the balance and the deposit.
+	callMax = 500
 )
 
 var errAmount = errors.New("negative amount")
 
-// Place implements [authz.Holds]. It takes no longer than the timeout. An amount above 2^53-1 is short of
-// funds; when it is forced it is placed without being kept, and the journal tells of it.
+// Place implements [authz.Holds]. It takes no longer than the timeout. The same call ends and teaches what
+// [Holds.Settle] was given before. An amount above 2^53-1 is short of funds; when it is forced it is placed without
+// being kept, and the journal tells of it.
 func (h *Holds) Place(ctx context.Context, partner authz.PartnerID, batch []*authz.Hold) error {
 	for _, hold := range batch {
 		if hold.Amount < 0 {
 			return fmt.Errorf("place holds: %w: %w", authz.ErrUnavailable, errAmount)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.timeout)
-	defer cancel()
-	if err := h.pay(ctx, partner); err != nil {
-		return fmt.Errorf("place holds: settle what is owed: %w: %w", authz.ErrUnavailable, err)
-	}
-	for done := 0; done < len(batch); done += callMax {
+	for done := 0; done < len(batch); {
 		part := batch[done:min(done+callMax, len(batch))]
-		if err := h.place(ctx, partner, part); err != nil {
-			if errors.Is(err, authz.ErrUnknown) {
-				h.owed.add(partner, part, true, nil)
-			}
+		d, more := h.owed.take(partner)
+		if more {
+			part = nil
+		}
+		if err := h.step(ctx, partner, d, part); err != nil {
 			// None may be relied on, also of the parts before.
 			h.owed.add(partner, batch[:done], false, nil)
 			return fmt.Errorf("place holds: %w", err)
 		}
+		done += len(part)
 	}
 	return nil
 }
 
-func (h *Holds) place(ctx context.Context, partner authz.PartnerID, batch []*authz.Hold) error {
-	index := make(map[authz.BalanceID]int64, len(batch)+1)
-	var ids []authz.BalanceID
-	number := func(id authz.BalanceID) int64 {
-		if _, ok := index[id]; !ok {
-			ids = append(ids, id)
-			index[id] = int64(len(ids)) // Lua counts from 1
-		}
-		return index[id]
+// step pays a debt and places holds in one call. What it could not do is owed.
+func (h *Holds) step(ctx context.Context, partner authz.PartnerID, d debt, batch []*authz.Hold) error {
+	reply, err := h.call(ctx, stepScript, partner, h.encode(d, batch))
+	if err == nil {
+		err = read(reply, batch)
 	}
-	users, deposits := make([]int64, len(batch)), make([]int64, len(batch))
-	for i, hold := range batch {
-		users[i] = number(hold.Balance)
-		if hold.Forced {
-			users[i] = -users[i]
-		}
-		if hold.Deposit != 0 {
-			deposits[i] = number(hold.Deposit)
+	if err == nil {
+		return nil
+	}
+	h.owed.putBack(partner, d)
+	if errors.Is(err, authz.ErrUnknown) {
+		h.owed.add(partner, batch, true, nil)
+	}
+	return err
+}
+
+func (h *Holds) encode(d debt, batch []*authz.Hold) *encoder {
+	ids, users, deposits := number(batch)
+	e := newEncoder(7 + len(d.doubtful) + len(d.ops) + 5*len(d.truth) + 2*len(ids) + 5*len(batch))
+	e.text(h.generation)
+	e.flag(d.lost)
+	for _, n := range [...]int{len(d.doubtful) + len(d.ops), len(d.doubtful), len(d.truth), len(ids), len(batch)} {
+		e.number(int64(n))
+	}
+	for _, ops := range [...][]authz.ID{d.doubtful, d.ops} {
+		for _, op := range ops {
+			e.number(int64(op))
 		}
 	}
-	e := newEncoder(3 + 2*len(ids) + 5*len(batch))
-	e.number(int64(len(ids)))
-	e.number(int64(len(batch)))
+	for _, hold := range batch {
+		e.number(int64(hold.Op))
+	}
+	for _, b := range d.truth {
+		e.field('v', b.ID)
+	}
 	for _, id := range ids {
 		e.field('t', id)
 		e.field('p', id)
 	}
-	for _, hold := range batch {
-		e.number(int64(hold.Op))
+	for _, b := range d.truth {
+		e.field('v', b.ID)
+		e.number(b.Version)
+		e.field('t', b.ID)
+		e.number(bounded(b.Available))
 	}
 	for _, hold := range batch {
 		if hold.Forced && hold.Amount > amountMax {
@@ -81,20 +97,39 @@ func (h *Holds) place(ctx context.Context, partner authz.PartnerID, batch []*aut
 		}
 		e.number(hold.Amount)
 	}
-	for _, user := range users {
-		e.number(user)
-	}
-	for _, deposit := range deposits {
-		e.number(deposit)
+	for _, column := range [...][]int64{users, deposits} {
+		for _, index := range column {
+			e.number(index)
+		}
 	}
 	for _, hold := range batch {
 		e.record(hold)
 	}
-	reply, err := h.call(ctx, placeScript, partner, e).Int64Slice()
-	if err != nil {
-		return err
+	return e
+}
+
+// number lists the balances of a batch, and for each hold the places of its two in the list as Lua counts, from 1:
+// that of the user negative when it is forced, that of the deposit 0 when there is none.
+func number(batch []*authz.Hold) (ids []authz.BalanceID, users, deposits []int64) {
+	index := make(map[authz.BalanceID]int64, len(batch)+1)
+	place := func(id authz.BalanceID) int64 {
+		if _, ok := index[id]; !ok {
+			ids = append(ids, id)
+			index[id] = int64(len(ids))
+		}
+		return index[id]
 	}
-	return read(reply, batch)
+	users, deposits = make([]int64, len(batch)), make([]int64, len(batch))
+	for i, hold := range batch {
+		users[i] = place(hold.Balance)
+		if hold.Forced {
+			users[i] = -users[i]
+		}
+		if hold.Deposit != 0 {
+			deposits[i] = place(hold.Deposit)
+		}
+	}
+	return ids, users, deposits
 }
 
 // read takes the script's answer. One that is not what the script returns comes from something else than
@@ -114,85 +149,86 @@ func read(reply []int64, batch []*authz.Hold) error {
 	return nil
 }
 
-// Settle implements [authz.Holds]. What could not be settled is owed, and settled before the next call for
-// the partner; the caller need not come again.
-func (h *Holds) Settle(ctx context.Context, partner authz.PartnerID, ended []*authz.Hold, truth []authz.Balance) error {
-	ctx, cancel := context.WithTimeout(ctx, h.timeout)
-	defer cancel()
-	if !h.owed.owes(partner) && len(ended) <= callMax && len(truth) <= callMax {
-		err := h.settle(ctx, partner, debt{ops: opsOf(ended), truth: truth})
-		if err != nil {
-			h.owed.add(partner, ended, false, truth)
-			return fmt.Errorf("settle holds: %w", err)
-		}
-		return nil
-	}
+// Settle implements [authz.Holds]. It makes no call and never fails: Redis is told with the next call for the
+// partner, or soon when none comes. Until then the holds are pending on the old truth there, which is as much.
+func (h *Holds) Settle(_ context.Context, partner authz.PartnerID, ended []*authz.Hold, truth []authz.Balance) error {
 	h.owed.add(partner, ended, false, truth)
-	if err := h.pay(ctx, partner); err != nil {
-		return fmt.Errorf("settle holds: %w", err)
-	}
 	return nil
 }
 
-func opsOf(holds []*authz.Hold) []authz.ID {
-	ops := make([]authz.ID, 0, len(holds))
-	for _, hold := range holds {
-		if hold.Amount > 0 { // what only read is not in flight
-			ops = append(ops, hold.Op)
-		}
-	}
-	return ops
-}
+// flushEvery is how often those are told of whose partner had no call meanwhile. Others need not wait for it:
+// what they see is right, only more of it is pending.
+const flushEvery = 100 * time.Millisecond
 
-// pay settles what is owed for a partner, in parts. What fails stays owed.
-func (h *Holds) pay(ctx context.Context, partner authz.PartnerID) error {
+// flushSome is how many partners are told at once.
+const flushSome = 64
+
+// flushAll tells what has been owed for a while, until the store closes.
+func (h *Holds) flushAll() {
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
 	for {
-		d, ok := h.owed.take(partner)
-		if !ok {
-			return nil
-		}
-		if err := h.settle(ctx, partner, d); err != nil {
-			h.owed.putBack(partner, d)
-			return err
+		select {
+		case <-h.closing.Done():
+			return
+		case <-tick.C:
+			_ = h.flush(h.closing, false) // it stays owed
 		}
 	}
 }
 
-// settle sends one debt, which is no larger than a call.
-func (h *Holds) settle(ctx context.Context, partner authz.PartnerID, d debt) error {
-	e := newEncoder(5 + len(d.doubtful) + len(d.ops) + 5*len(d.truth))
-	e.text(h.generation)
-	e.number(int64(len(d.doubtful) + len(d.ops)))
-	e.number(int64(len(d.doubtful)))
-	e.number(int64(len(d.truth)))
-	for _, op := range d.doubtful {
-		e.number(int64(op))
+// flush pays what is owed, of all or of those that had no call for a while. The errors are of those that stay owed.
+func (h *Holds) flush(ctx context.Context, all bool) error {
+	type payment struct {
+		partner authz.PartnerID
+		debt    debt
+		call    *call
 	}
-	for _, op := range d.ops {
-		e.number(int64(op))
+	var errs []error
+	for some := range slices.Chunk(h.owed.begin(all), flushSome) {
+		var sent []payment
+		failed := func(p payment, err error) {
+			h.owed.putBack(p.partner, p.debt)
+			errs = append(errs, fmt.Errorf("pay partner %d: %w", p.partner, err))
+		}
+		for _, partner := range some {
+			for more := true; more; {
+				p := payment{partner: partner}
+				if p.debt, more = h.owed.take(partner); p.debt.empty() {
+					break
+				}
+				var err error
+				if p.call, err = h.begin(ctx, stepScript, partner, h.encode(p.debt, nil)); err != nil {
+					failed(p, err)
+					break
+				}
+				sent = append(sent, p)
+			}
+		}
+		for _, p := range sent {
+			if _, err := h.result(ctx, p.call); err != nil {
+				failed(p, err)
+			}
+		}
 	}
-	for _, b := range d.truth {
-		e.field('v', b.ID)
-	}
-	for _, b := range d.truth {
-		e.field('v', b.ID)
-		e.number(b.Version)
-		e.field('t', b.ID)
-		e.number(bounded(b.Available))
-	}
-	return h.call(ctx, settleScript, partner, e).Err()
+	return errors.Join(errs...)
 }
 
 // Refresh has the cache forget what it knows about these balances and take the truth, even when it is older
 // by its version, and counts what is pending again. It mends what Settle does not: a version that
 // the journal never had (a journal restored from a backup, a damaged field), an amount that nobody gives back.
 func (h *Holds) Refresh(ctx context.Context, partner authz.PartnerID, truth []authz.Balance) error {
-	ctx, cancel := context.WithTimeout(ctx, h.timeout)
-	defer cancel()
-	for len(truth) > 0 {
-		part := truth[:min(callMax, len(truth))]
-		truth = truth[len(part):]
-		e := newEncoder(3 + 3*len(part))
+	for more := true; more; { // what has ended must not be counted again
+		var d debt
+		if d, more = h.owed.take(partner); d.empty() {
+			break
+		}
+		if err := h.step(ctx, partner, d, nil); err != nil {
+			return fmt.Errorf("refresh balances: %w", err)
+		}
+	}
+	for part := range slices.Chunk(truth, callMax) {
+		e := newEncoder(2 + 3*len(part))
 		e.text(h.generation)
 		e.number(int64(len(part)))
 		for _, b := range part {
@@ -204,7 +240,7 @@ func (h *Holds) Refresh(ctx context.Context, partner authz.PartnerID, truth []au
 		for _, b := range part {
 			e.number(bounded(b.Available))
 		}
-		if err := h.call(ctx, refreshScript, partner, e).Err(); err != nil {
+		if _, err := h.call(ctx, refreshScript, partner, e); err != nil {
 			return fmt.Errorf("refresh balances: %w", err)
 		}
 	}

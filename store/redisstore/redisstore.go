@@ -9,6 +9,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -37,14 +38,14 @@ type Config struct {
 	Prefix string
 	// PoolSize is the connections to a node. 0: 16.
 	PoolSize int
-	// Timeout bounds a call, with waiting for a connection and dialing. 0: 50 ms.
+	// Timeout bounds how long a call is waited for, with queueing for a connection and dialing. 0: 250 ms.
 	Timeout time.Duration
 }
 
 const (
 	defaultPrefix   = "holdfast:"
 	defaultPoolSize = 16
-	defaultTimeout  = 50 * time.Millisecond
+	defaultTimeout  = 250 * time.Millisecond
 	// openTimeout is for the checks of the start, which nobody waits for with a card in hand.
 	openTimeout = 5 * time.Second
 	// patience bounds what no card waits for: a dial, a handshake, a cluster's map, a step of the sweeper.
@@ -61,6 +62,14 @@ type Holds struct {
 	// generation is what new hashes of this process begin with.
 	generation string
 	owed       debts
+
+	opened  time.Time
+	pipes   sync.Map   // *redis.Client -> []*pipe
+	opening sync.Mutex // guards closing against new pipes
+	ending  sync.Once
+	wg      sync.WaitGroup
+	closing context.Context
+	cancel  context.CancelFunc
 }
 
 var _ authz.Holds = (*Holds)(nil)
@@ -84,15 +93,29 @@ func Open(ctx context.Context, cfg Config) (*Holds, error) {
 		cfg.Timeout = defaultTimeout
 	}
 	redis.SetLogger(&logging.VoidLogger{}) // every error comes back to the caller, who logs it once
-	h := &Holds{client: connect(cfg), prefix: cfg.Prefix, timeout: cfg.Timeout, generation: rand.Text()}
+	h := &Holds{client: connect(cfg), prefix: cfg.Prefix, timeout: cfg.Timeout, generation: rand.Text(), opened: time.Now()}
+	h.closing, h.cancel = context.WithCancel(context.Background())
 	if err := h.Check(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open redis: %w", err), h.Close())
 	}
+	h.wg.Go(h.flushAll)
 	return h, nil
 }
 
-// Close ends the connections. What is owed is left to the sweeper of another node.
-func (h *Holds) Close() error { return h.client.Close() }
+// Close tells what is owed and ends the connections. What Redis does not take now is left to the sweeper of
+// another node. It is harmless to call twice.
+func (h *Holds) Close() error {
+	var err error
+	h.ending.Do(func() {
+		_ = h.flush(h.closing, true) // as above
+		h.opening.Lock()
+		h.cancel()
+		h.opening.Unlock()
+		h.wg.Wait()
+		err = h.client.Close()
+	})
+	return err
+}
 
 // connect makes the client. By default it would send a script whose reply was lost once more, and not
 // look at the deadline of the context.

@@ -107,9 +107,13 @@ func (d desk) teach(version, userHas, depositHas int64) {
 		authz.Balance{ID: deposit, Available: depositHas, Version: version})
 }
 
+// settle has Redis told at once: others look at it.
 func (d desk) settle(ended []*authz.Hold, truth ...authz.Balance) {
 	d.t.Helper()
 	if err := d.Settle(d.t.Context(), lane, ended, truth); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := d.Flush(d.t.Context()); err != nil {
 		d.t.Fatal(err)
 	}
 }

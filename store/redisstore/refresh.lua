@@ -25,4 +25,4 @@ for i = 1, n do
   redis.call('HSET', KEYS[1], 'v' .. id, ARGV[3 + n + i], 't' .. id, ARGV[3 + 2 * n + i], field, '0')
   if held[field] then redis.call('HINCRBY', KEYS[1], field, digits(math.min(held[field], LIMIT))) end
 end
-return n
+return {n}

@@ -32,12 +32,8 @@ type Ask func(ctx context.Context, partner authz.PartnerID, held []*authz.Hold) 
 // it ended. Several nodes may sweep at once.
 func (h *Holds) Sweep(ctx context.Context, partners []authz.PartnerID, before time.Time, ask Ask) (int, error) {
 	var errs []error
-	for _, partner := range h.owed.owed() {
-		payment, cancel := context.WithTimeout(ctx, patience)
-		if err := h.pay(payment, partner); err != nil {
-			errs = append(errs, fmt.Errorf("pay partner %d: %w", partner, err))
-		}
-		cancel()
+	if err := h.flush(ctx, true); err != nil {
+		errs = append(errs, err)
 	}
 	if len(partners) == 0 {
 		var err error
@@ -161,8 +157,8 @@ func (h *Holds) giveBack(ctx context.Context, partner authz.PartnerID, held []*a
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := h.settle(ctx, partner, d); err != nil {
-		return 0, fmt.Errorf("give back holds: %w", err) // the next pass finds them again
+	if err := h.step(ctx, partner, d, nil); err != nil {
+		return 0, fmt.Errorf("give back holds: %w", err)
 	}
 	return len(ended), nil
 }
