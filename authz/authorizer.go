@@ -59,6 +59,8 @@ type Authorizer struct {
 	routes  atomic.Pointer[routes]
 	stats   counters
 	ailing  atomic.Bool
+	open    atomic.Int64 // requests that are being decided
+	busy    atomic.Int64 // lanes that have work
 
 	lanes sync.Map // PartnerID -> *lane
 
@@ -90,11 +92,12 @@ func (a *Authorizer) Route(programs []Program) { a.routes.Store(newRoutes(progra
 func (a *Authorizer) Submit(r *Request, w Waiter) {
 	a.stats.submitted.Add(1)
 	r.ID = a.ids.next(r.ReceivedAt)
-	r.Tag = a.keys.Tag(r.PAN)
-	r.Dup = dupKey(a.keys, r)
 	partner, known := a.routes.Load().find(r.PAN.BIN(8))
 	it := &item{req: r, waiter: w, routed: known}
-	if !a.lane(partner).push(it) {
+	l := a.lane(partner)
+	r.Tag = a.keys.Tag(r.PAN)
+	r.Dup = dupKey(a.keys, r)
+	if !l.push(it) {
 		a.stats.shed.Add(1)
 		it.answer(&Decision{ID: r.ID, Reason: Inoperative, Cause: errQueueFull})
 	}
@@ -107,7 +110,7 @@ var (
 )
 
 // Expire answers every request whose deadline has passed at now and that is still being decided, and
-// retries what could not be undone yet. Its owner calls it some tens of times a second.
+// retries what could not be undone yet. Its owner calls it some tens of times a second, from one goroutine.
 func (a *Authorizer) Expire(now time.Time) {
 	a.lanes.Range(func(_, l any) bool {
 		l.(*lane).expire(now)
@@ -165,8 +168,7 @@ func (a *Authorizer) lane(p PartnerID) *lane {
 	if l, ok := a.lanes.Load(p); ok {
 		return l.(*lane)
 	}
-	l, _ := a.lanes.LoadOrStore(p, &lane{a: a, partner: p, deciding: make(map[DupKey]*item),
-		undoing: make(map[DupKey]bool), full: make(chan struct{}, 1)})
+	l, _ := a.lanes.LoadOrStore(p, newLane(a, p))
 	return l.(*lane)
 }
 
@@ -185,10 +187,8 @@ type counters struct {
 // Stats reads the counters.
 func (a *Authorizer) Stats() Stats {
 	c := &a.stats
-	s := Stats{Submitted: c.submitted.Load(), Decided: c.decided.Load(), Approved: c.approved.Load(),
+	return Stats{Submitted: c.submitted.Load(), Decided: c.decided.Load(), Approved: c.approved.Load(),
 		Declined: c.declined.Load(), Undecided: c.undecided.Load(), Repeated: c.repeated.Load(),
 		Shed: c.shed.Load(), Late: c.late.Load(), Stale: c.stale.Load(), Batches: c.batches.Load(),
-		BatchItems: c.items.Load(), Panics: c.panics.Load(), Doubtful: c.doubtful.Load()}
-	a.lanes.Range(func(_, l any) bool { s.Waiting += l.(*lane).waiting(); return true })
-	return s
+		BatchItems: c.items.Load(), Panics: c.panics.Load(), Doubtful: c.doubtful.Load(), Waiting: int(a.open.Load())}
 }

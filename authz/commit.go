@@ -17,7 +17,7 @@ func (l *lane) commit(batch []*item) {
 	ctx, cancel := context.WithTimeout(l.a.closing, l.a.cfg.CommitTimeout)
 	defer cancel()
 	for round := 1; len(batch) > 0; round++ {
-		truth, err := l.write(ctx, batch)
+		truth, err := l.journal(ctx, batch)
 		if err != nil {
 			l.fail(batch, err, !errors.Is(err, ErrUnavailable))
 			return
@@ -32,6 +32,12 @@ func (l *lane) commit(batch []*item) {
 			return
 		}
 		l.a.stats.stale.Add(uint64(len(stale)))
+		if round == roundsMax-1 {
+			// What it learned did not help: it may hold something that no truth of the journal replaces.
+			if err := l.a.holds.Refresh(ctx, l.partner, truthOf(stale, truth.Balances)); err != nil {
+				l.a.stats.doubtful.Add(1)
+			}
+		}
 		if err := l.decide(ctx, stale); err != nil {
 			l.fail(stale, err, false)
 			return
@@ -40,13 +46,28 @@ func (l *lane) commit(batch []*item) {
 	}
 }
 
-// roundsMax is how often a request is decided: on the cache, then on what the journal said, and once more where
-// another node was faster in between.
+// roundsMax is how often a request is decided: on the cache, then on what the journal said, and once more on a
+// cache that has forgotten the rest, where another node was faster or where it lied.
 const roundsMax = 3
+
+// truthOf picks the balances of the items.
+func truthOf(items []*item, truth []Balance) []Balance {
+	wanted := make(map[BalanceID]bool, 2*len(items))
+	for _, it := range items {
+		wanted[it.card.Balance], wanted[it.card.Deposit] = true, true
+	}
+	var found []Balance
+	for _, b := range truth {
+		if wanted[b.ID] {
+			found = append(found, b)
+		}
+	}
+	return found
+}
 
 var errStale = errors.New("the journal refused every time")
 
-func (l *lane) write(ctx context.Context, batch []*item) (Truth, error) {
+func (l *lane) journal(ctx context.Context, batch []*item) (Truth, error) {
 	entries := make([]*Entry, len(batch))
 	for i, it := range batch {
 		entries[i] = &it.entry
@@ -98,6 +119,9 @@ func (l *lane) answer(batch []*item, last bool) (stale []*item) {
 			*d = Decision{ID: it.req.ID, Reason: Inoperative, Cause: errStale}
 		case it.entry.Outcome == Duplicate:
 			d.Repeated = true
+			if undoing, _ := l.marked(it.req.Dup); undoing && d.Reason.Approval() {
+				*d = Decision{ID: it.req.ID, Reason: Inoperative, Cause: errUndoing} // it is to be undone
+			}
 		case d.Reason.Approval() && !it.answer(d):
 			// The deadline passed while it committed: the approval was never sent, so it is undone, and
 			// the repeats that waited with it hear the same.
@@ -126,14 +150,6 @@ func (l *lane) fail(batch []*item, err error, doubtful bool) {
 		}
 		l.finish(it, &Decision{ID: it.req.ID, Reason: Inoperative, Cause: err})
 	}
-}
-
-// undo queues the entry that takes the row of an unsent or doubtful decision back.
-func (l *lane) undo(it *item) {
-	v := &item{req: it.req, void: true, routed: it.routed, known: it.known, card: it.card}
-	v.answered.Store(true)
-	l.mark(it.req.Dup)
-	l.void(v)
 }
 
 // malfunction answers a batch in which our own code panicked. The process lives: everyone's links are

@@ -3,7 +3,6 @@ package authz
 import (
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // item is one request on its way through its lane.
@@ -35,148 +34,215 @@ func (it *item) revocable() bool {
 	return it.req.Kind == Authorization || it.req.Kind == Financial
 }
 
-// lane decides the requests of one partner, on at most one goroutine, which ends when there is nothing left.
+// lane decides the requests of one partner, batch after batch. What arrives while a batch is in work is the next one:
+// under load they grow by themselves, and a request that is alone waits for nobody. A batch is held and committed by
+// one goroutine, of which there are only as many as there is work for.
 type lane struct {
 	a       *Authorizer
 	partner PartnerID
 
-	mu       sync.Mutex
-	queue    []*item
-	running  bool
-	deciding map[DupKey]*item // queued or in work
-	doubtful []*item          // voids that could not be committed yet
-	undoing  map[DupKey]bool  // keys whose void is not committed yet
+	mu        sync.Mutex
+	queue     []*item
+	ready     []*item          // held, to be committed next
+	blocked   bool             // nothing of what is ready may go before a commit has ended
+	preparing bool             // a batch is being held
+	commits   int              // batches at the journal
+	cards     map[Tag]int      // in them
+	workers   int              // goroutines
+	starting  bool             // one of them has not taken its work yet
+	deciding  map[DupKey]*item // queued or in work
+	doubtful  []*item          // voids that could not be committed yet
+	undoing   map[DupKey]bool  // keys whose void is not committed yet; see mark
 
-	full chan struct{} // overlapMin are queued; one token
+	waiting  atomic.Int64 // requests in deciding
+	earliest atomic.Int64 // nothing has a deadline before it, in nanoseconds of Unix time
 }
+
+func newLane(a *Authorizer, partner PartnerID) *lane {
+	l := &lane{a: a, partner: partner, cards: make(map[Tag]int), deciding: make(map[DupKey]*item),
+		undoing: make(map[DupKey]bool)}
+	l.earliest.Store(never)
+	return l
+}
+
+const (
+	// never is a deadline after all others.
+	never = int64(1<<63 - 1)
+	// commitsMax is how many batches may be at the journal at once: while it makes one durable it reads for the next.
+	commitsMax = 2
+	// overlapMin is how many must have come before they are held although no commit could follow yet: a call to a
+	// remote cache costs more than its work, so fewer wait and go together.
+	overlapMin = 32
+	// followersMax bounds the repeats that wait for one decision.
+	followersMax = 64
+)
 
 // push queues the item, or lets it follow one with the same key. False means refused.
 func (l *lane) push(it *item) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if deadline := it.req.Deadline.UnixNano(); !it.void && deadline < l.earliest.Load() {
+		l.earliest.Store(deadline)
+	}
 	if leader, ok := l.deciding[it.req.Dup]; ok && !it.void {
 		leader.followers = append(leader.followers, it)
 		return len(leader.followers) <= followersMax || dropLast(leader)
 	}
 	limit := l.a.cfg.QueueMax
-	if it.void || it.req.Kind == Reversal || it.req.Kind == AuthorizationAdvice {
-		limit *= 2 // what undoes or has happened is shed last
+	if it.void || !it.revocable() {
+		limit *= 2 // there is room for what undoes or has happened when requests have none
 	}
 	if len(l.queue) >= limit {
 		return false
 	}
-	if !l.running && !l.a.start(l.run) {
+	l.queue = append(l.queue, it)
+	if !l.wake() {
+		l.queue = l.queue[:len(l.queue)-1]
 		return false
 	}
-	l.running = true
-	l.queue = append(l.queue, it)
 	if !it.void {
 		l.deciding[it.req.Dup] = it
-	}
-	if len(l.queue) >= overlapMin {
-		select {
-		case l.full <- struct{}{}:
-		default:
-		}
+		l.waiting.Add(1)
+		l.a.open.Add(1)
 	}
 	return true
 }
-
-// overlapMin is how many must have come before they are held while another batch commits: a call to a remote
-// cache costs more than its work, so small ones wait for the commit and go together.
-const overlapMin = 32
-
-// followersMax bounds the repeats that wait for one decision.
-const followersMax = 64
 
 func dropLast(leader *item) bool {
 	leader.followers = leader.followers[:len(leader.followers)-1]
 	return false
 }
 
-// take removes up to so many from the queue.
-func (l *lane) take(most int) []*item {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := min(len(l.queue), most)
-	batch := make([]*item, n)
-	copy(batch, l.queue)
-	rest := copy(l.queue, l.queue[n:])
-	clear(l.queue[rest:])
-	l.queue = l.queue[:rest]
+// step is what one goroutine does next.
+type step uint8
+
+const (
+	rest step = iota
+	prepareNext
+	commitNext
+)
+
+// next says what there is to do. The caller holds mu.
+func (l *lane) next() step {
+	most := 1
+	if l.a.cfg.Overlap {
+		most = commitsMax
+	}
+	switch {
+	case len(l.ready) > 0 && l.commits < most && !l.blocked:
+		return commitNext
+	case l.preparing || len(l.queue) == 0 || len(l.ready) >= l.a.cfg.BatchMax:
+		return rest
+	case l.commits < most, l.a.cfg.Overlap && len(l.queue) >= overlapMin:
+		return prepareNext
+	}
+	return rest
+}
+
+// launch picks from what is ready all whose card the journal does not have in work, so that the messages of a card
+// keep their order. The caller holds mu.
+func (l *lane) launch() (batch []*item) {
+	if l.commits == 0 {
+		batch, l.ready = l.ready, nil
+	} else {
+		var stays []*item
+		for _, it := range l.ready {
+			if l.cards[it.req.Tag] > 0 {
+				stays = append(stays, it)
+			} else {
+				batch = append(batch, it)
+			}
+		}
+		l.ready = stays
+	}
+	for _, it := range batch {
+		l.cards[it.req.Tag]++
+	}
+	l.blocked = true // what stays, until a commit has ended
 	return batch
 }
 
-// rest ends the running when nothing is queued.
-func (l *lane) rest() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.running = len(l.queue) > 0
-	return !l.running
+// wake starts a goroutine for work that nobody does yet. False means that we close and nobody is there to do it.
+// The caller holds mu.
+func (l *lane) wake() bool {
+	if l.starting || l.next() == rest {
+		return true
+	}
+	if l.workers > 0 {
+		l.a.wg.Go(l.run) // Close waits for those that are there, so it waits for one more
+	} else {
+		if !l.a.start(l.run) {
+			return false
+		}
+		l.a.busy.Add(1)
+	}
+	l.workers++
+	l.starting = true
+	return true
 }
 
-// run decides batch after batch until nothing is queued. What arrives while a batch commits is the next
-// one: under load they grow by themselves, and a request that is alone waits for nobody.
+// run works until nothing is left to do.
 func (l *lane) run() {
-	if l.a.cfg.Overlap {
-		l.overlap()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.starting = false
+	for s := l.next(); s != rest; s = l.next() {
+		if s == prepareNext {
+			l.hold(l.take(l.a.cfg.BatchMax - len(l.ready)))
+		} else {
+			l.write(l.launch())
+		}
+	}
+	if l.workers--; l.workers == 0 {
+		l.a.busy.Add(-1)
+	}
+}
+
+// hold has a batch held. The caller holds mu, also when it returns.
+func (l *lane) hold(batch []*item) {
+	l.preparing = true
+	l.wake()
+	l.mu.Unlock()
+	held := l.prepare(batch)
+	l.mu.Lock()
+	l.preparing = false
+	l.ready = append(l.ready, held...)
+	l.blocked = false
+}
+
+// write has a batch committed. The caller holds mu, also when it returns.
+func (l *lane) write(batch []*item) {
+	if len(batch) == 0 {
 		return
 	}
-	for !l.rest() {
-		if batch := l.prepare(l.take(l.a.cfg.BatchMax)); len(batch) > 0 {
-			l.commit(batch)
+	l.commits++
+	l.wake()
+	l.mu.Unlock()
+	l.commit(batch)
+	l.mu.Lock()
+	l.commits--
+	l.blocked = false
+	for _, it := range batch {
+		if l.cards[it.req.Tag]--; l.cards[it.req.Tag] == 0 {
+			delete(l.cards, it.req.Tag)
 		}
 	}
 }
 
-// overlap is run with a remote cache: the next holds are placed while the last batch commits.
-func (l *lane) overlap() {
-	var ready []*item              // held, to be committed next
-	var committing <-chan struct{} // closed when the commit has ended; nil: none is under way
-	for committing != nil || len(ready) > 0 || !l.rest() {
-		if room := l.a.cfg.BatchMax - len(ready); room > 0 {
-			ready = append(ready, l.prepare(l.take(room))...)
-		}
-		if committing == nil && len(ready) > 0 {
-			batch, done := ready, make(chan struct{})
-			ready, committing = nil, done
-			go func() { // owned by overlap, which does not end before it
-				defer close(done)
-				l.commit(batch)
-			}()
-		}
-		if committing == nil {
-			continue
-		}
-		full := l.full
-		if len(ready) >= l.a.cfg.BatchMax {
-			full = nil
-		}
-		select {
-		case <-committing:
-			committing = nil
-		case <-full:
+// take removes up to so many from the queue. The caller holds mu.
+func (l *lane) take(most int) []*item {
+	n := min(len(l.queue), most)
+	batch := make([]*item, n)
+	copy(batch, l.queue)
+	left := copy(l.queue, l.queue[n:])
+	clear(l.queue[left:])
+	l.queue = l.queue[:left]
+	for _, it := range batch {
+		if it.void {
+			l.undoing[it.req.Dup] = true
 		}
 	}
-}
-
-// mark, unmark and marked keep the keys whose approval is being undone.
-func (l *lane) mark(key DupKey) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.undoing[key] = true
-}
-
-func (l *lane) unmark(key DupKey) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.undoing, key)
-}
-
-func (l *lane) marked(key DupKey) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.undoing[key]
+	return batch
 }
 
 // finish answers the item and all that follow it, and opens its key again.
@@ -187,6 +253,8 @@ func (l *lane) finish(it *item, d *Decision) {
 	it.followers = nil
 	if l.deciding[it.req.Dup] == it {
 		delete(l.deciding, it.req.Dup)
+		l.waiting.Add(-1)
+		l.a.open.Add(-1)
 	}
 	l.mu.Unlock()
 	it.answer(d)
@@ -215,58 +283,9 @@ func (a *Authorizer) count(d *Decision) {
 	}
 }
 
-// expire answers what is past its deadline. What is still queued stays there and is dropped by
-// prepare; what is being committed is undone by commit when it turns out approved.
-func (l *lane) expire(now time.Time) {
-	var late []*item
-	l.mu.Lock()
-	for _, it := range l.deciding {
-		if !it.req.Deadline.After(now) && !it.answered.Load() {
-			late = append(late, it)
-		}
-		for _, f := range it.followers {
-			if !f.req.Deadline.After(now) && !f.answered.Load() {
-				late = append(late, f)
-			}
-		}
-	}
-	retry := l.doubtful
-	l.doubtful = nil
-	l.mu.Unlock()
-	for _, it := range late {
-		if it.answer(&Decision{ID: it.req.ID, Reason: DecisionLate, Cause: errLate}) {
-			l.a.stats.late.Add(1)
-			l.a.ailing.Store(true)
-		}
-	}
-	for _, it := range retry {
-		l.void(it)
-	}
-}
-
-// void queues our own entry that undoes the row of the request, if there is one. Kept until it works.
-func (l *lane) void(it *item) {
-	if !l.push(it) {
-		l.postpone(it)
-	}
-}
-
-// postpone keeps a void for the next Expire.
-func (l *lane) postpone(it *item) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.doubtful = append(l.doubtful, it)
-}
-
 // open reports whether the item has not been finished.
 func (l *lane) open(it *item) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.deciding[it.req.Dup] == it
-}
-
-func (l *lane) waiting() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.deciding)
 }

@@ -17,11 +17,8 @@ func (l *lane) prepare(batch []*item) (ready []*item) {
 	}()
 	now := l.a.cfg.Now()
 	ready = batch[:0:len(batch)]
-	undone := make(map[DupKey]bool) // by a void that the journal meets first
 	for _, it := range batch {
-		if it.void {
-			undone[it.req.Dup] = true
-		} else if !undone[it.req.Dup] && l.marked(it.req.Dup) {
+		if undoing, ahead := l.marked(it.req.Dup); undoing && !ahead {
 			// The journal still has the approval: as a stored answer it would leave after all.
 			l.finish(it, &Decision{ID: it.req.ID, Reason: Inoperative, Cause: errUndoing})
 			continue
@@ -33,9 +30,7 @@ func (l *lane) prepare(batch []*item) (ready []*item) {
 		}
 		ready = append(ready, it)
 	}
-	ctx, cancel := context.WithTimeout(l.a.closing, l.a.cfg.CommitTimeout)
-	defer cancel()
-	if err := l.decide(ctx, ready); err != nil {
+	if err := l.decide(l.a.closing, ready); err != nil {
 		l.fail(ready, err, false)
 		return nil
 	}
@@ -80,6 +75,8 @@ func (l *lane) snapshots(ctx context.Context, batch []*item) error {
 	for i, it := range missing {
 		tags[i] = it.req.Tag
 	}
+	ctx, cancel := context.WithTimeout(ctx, l.a.cfg.CommitTimeout)
+	defer cancel()
 	return l.a.cards.Find(ctx, tags, func(i int, c Card) {
 		missing[i].card, missing[i].known = c, true
 		l.a.cache.put(tags[i], c)
@@ -162,6 +159,8 @@ func (l *lane) place(ctx context.Context, holds []*Hold) error {
 	if len(cold) == 0 {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, l.a.cfg.CommitTimeout)
+	defer cancel()
 	truth, err := l.a.journal.Balances(ctx, ids)
 	if err != nil {
 		return err

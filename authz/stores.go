@@ -45,11 +45,15 @@ type Hold struct {
 type Holds interface {
 	// Place decides the holds of one partner's batch in order and marks each with its result. A
 	// hold that is placed stays pending until Settle. Placing the same Op again does not hold twice.
-	// It does not block on anything but the cache itself; an error means that none may be relied on.
+	// It does not block on anything but the cache itself, within a time limit of its own; an error means that none may be relied on.
 	Place(ctx context.Context, partner PartnerID, batch []*Hold) error
 	// Settle ends holds, whether the journal took them or not, and learns the truth about balances
 	// in the same step; an older version than the known one is ignored. Settling twice is harmless.
+	// It may tell a remote cache with the next Place of the partner, which sees it in any case.
 	Settle(ctx context.Context, partner PartnerID, ended []*Hold, truth []Balance) error
+	// Refresh replaces what is known about balances whatever it is, also by an older version, and counts again
+	// what is pending: for a cache whose errors Settle did not mend.
+	Refresh(ctx context.Context, partner PartnerID, truth []Balance) error
 }
 
 // Outcome is what the journal made of an entry.

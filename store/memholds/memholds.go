@@ -133,6 +133,23 @@ func (h *Holds) Settle(_ context.Context, partner authz.PartnerID, ended []*auth
 	return nil
 }
 
+// Refresh implements [authz.Holds].
+func (h *Holds) Refresh(_ context.Context, partner authz.PartnerID, truth []authz.Balance) error {
+	s := h.shard(partner)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range truth {
+		b := &balance{truth: t.Available, version: t.Version}
+		for _, p := range s.pending {
+			if p.balance == t.ID || p.deposit == t.ID {
+				b.pending += p.amount
+			}
+		}
+		s.balances[t.ID] = b
+	}
+	return nil
+}
+
 // Flush forgets everything but what is pending, as a cache may at any moment.
 func (h *Holds) Flush() {
 	for i := range h.shards {

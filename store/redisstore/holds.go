@@ -29,8 +29,6 @@ func (h *Holds) Place(ctx context.Context, partner authz.PartnerID, batch []*aut
 			return fmt.Errorf("place holds: %w: %w", authz.ErrUnavailable, errAmount)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.timeout)
-	defer cancel()
 	for done := 0; done < len(batch); {
 		part := batch[done:min(done+callMax, len(batch))]
 		d, more := h.owed.take(partner)
@@ -188,7 +186,6 @@ func (h *Holds) flush(ctx context.Context, all bool) error {
 	}
 	var errs []error
 	for some := range slices.Chunk(h.owed.begin(all), flushSome) {
-		ctx, cancel := context.WithTimeout(ctx, h.timeout)
 		var sent []payment
 		failed := func(p payment, err error) {
 			h.owed.putBack(p.partner, p.debt)
@@ -213,7 +210,6 @@ func (h *Holds) flush(ctx context.Context, all bool) error {
 				failed(p, err)
 			}
 		}
-		cancel()
 	}
 	return errors.Join(errs...)
 }
@@ -222,8 +218,6 @@ func (h *Holds) flush(ctx context.Context, all bool) error {
 // by its version, and counts what is pending again. It mends what Settle does not: a version that
 // the journal never had (a journal restored from a backup, a damaged field), an amount that nobody gives back.
 func (h *Holds) Refresh(ctx context.Context, partner authz.PartnerID, truth []authz.Balance) error {
-	ctx, cancel := context.WithTimeout(ctx, h.timeout)
-	defer cancel()
 	for more := true; more; { // what has ended must not be counted again
 		var d debt
 		if d, more = h.owed.take(partner); d.empty() {

@@ -41,6 +41,8 @@ type pipe struct {
 func (h *Holds) pipeOf(ctx context.Context, partner authz.PartnerID) (*pipe, error) {
 	node, ok := h.client.(*redis.Client)
 	if !ok {
+		ctx, cancel := context.WithTimeout(ctx, h.timeout) // it may have to ask for the cluster's map
+		defer cancel()
 		balances, _ := h.keys(partner)
 		var err error
 		if node, err = h.client.(*redis.ClusterClient).MasterForKey(ctx, balances); err != nil {

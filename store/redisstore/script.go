@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -96,8 +97,11 @@ func (h *Holds) begin(ctx context.Context, s *script, partner authz.PartnerID, e
 	return c, nil
 }
 
-// result waits for the script's answer until ctx ends. The error is one of authz, or nil.
+// result waits for the script's answer until ctx ends, and no longer than the timeout. The error is one of authz,
+// or nil.
 func (h *Holds) result(ctx context.Context, c *call) ([]int64, error) {
+	limit := time.NewTimer(h.timeout) // cheaper than a context, which every call of every lane would make
+	defer limit.Stop()
 	var err error
 	select {
 	case <-c.done:
@@ -109,6 +113,8 @@ func (h *Holds) result(ctx context.Context, c *call) ([]int64, error) {
 			return reply, nil
 		}
 		return nil, sorted(err, c.mark.abandon())
+	case <-limit.C:
+		err = context.DeadlineExceeded
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-h.closing.Done():
