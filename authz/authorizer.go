@@ -17,6 +17,8 @@ type Config struct {
 	LastID        ID            // the highest in the journal: ids grow from there even when the clock was set back
 	BatchMax      int           // requests in one commit; default 256
 	QueueMax      int           // requests waiting in a lane; default 8192
+	InService     int           // requests that the journal works on at once, of all lanes; default four commits
+	WaitMax       time.Duration // behind those, once a queue stands longer than a burst; default 100 ms
 	CardsMax      int           // card snapshots kept; default 200,000
 	CommitTimeout time.Duration // of one commit; default 5 s
 	Overlap       bool          // place the next holds while a batch commits: worth it when the cache is remote
@@ -38,8 +40,16 @@ func (c *Config) defaults() error {
 			*f.value = f.usual
 		}
 	}
-	if c.CommitTimeout <= 0 {
-		c.CommitTimeout = 5 * time.Second
+	if c.InService <= 0 {
+		c.InService = 4 * c.BatchMax
+	}
+	for _, f := range []struct {
+		value *time.Duration
+		usual time.Duration
+	}{{&c.CommitTimeout, 5 * time.Second}, {&c.WaitMax, 100 * time.Millisecond}} {
+		if *f.value <= 0 {
+			*f.value = f.usual
+		}
 	}
 	return nil
 }
@@ -61,6 +71,7 @@ type Authorizer struct {
 	ailing  atomic.Bool
 	open    atomic.Int64 // requests that are being decided
 	busy    atomic.Int64 // lanes that have work
+	pace    pace
 
 	lanes sync.Map // PartnerID -> *lane
 
@@ -78,6 +89,8 @@ func New(cfg Config, cards Cards, holds Holds, journal Journal, keys *keystore.S
 	}
 	a := &Authorizer{cfg: cfg, cards: cards, holds: holds, journal: journal, keys: keys,
 		cache: newCardCache(cfg.CardsMax)}
+	a.pace.inService, a.pace.waitMax = int64(cfg.InService), cfg.WaitMax
+	a.pace.limit.Store(never)
 	a.ids.node, a.ids.last = int64(cfg.Node), cfg.LastID.tick()
 	a.closing, a.cancel = context.WithCancel(context.Background())
 	a.Route(nil)
@@ -95,6 +108,11 @@ func (a *Authorizer) Submit(r *Request, w Waiter) {
 	partner, known := a.routes.Load().find(r.PAN.BIN(8))
 	it := &item{req: r, waiter: w, routed: known}
 	l := a.lane(partner)
+	if it.revocable() && l.sheds(r) { // before anything is spent on it
+		a.stats.shed.Add(1)
+		it.answer(&Decision{ID: r.ID, Reason: Inoperative, Cause: errOverload})
+		return
+	}
 	r.Tag = a.keys.Tag(r.PAN)
 	r.Dup = dupKey(a.keys, r)
 	if !l.push(it) {
@@ -104,6 +122,7 @@ func (a *Authorizer) Submit(r *Request, w Waiter) {
 }
 
 var (
+	errOverload  = errors.New("it would wait too long")
 	errQueueFull = errors.New("the lane's queue is full")
 	errLate      = errors.New("deadline passed")
 	errUndoing   = errors.New("an earlier answer to it is being undone")
@@ -112,6 +131,7 @@ var (
 // Expire answers every request whose deadline has passed at now and that is still being decided, and
 // retries what could not be undone yet. Its owner calls it some tens of times a second, from one goroutine.
 func (a *Authorizer) Expire(now time.Time) {
+	a.pace.observe(now, a.open.Load(), a.stats.decided.Load())
 	a.lanes.Range(func(_, l any) bool {
 		l.(*lane).expire(now)
 		return true

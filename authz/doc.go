@@ -20,7 +20,8 @@
 //
 //	snapshot of the card -> Check (pure) -> Holds.Place -> Journal.Commit -> Decision
 //
-// A partner has one lane, so the messages of a card keep their order.
+// A partner has one lane. Where the cache is remote the next batch is held while the last commits, and two are at the
+// journal at once unless they share a card: the messages of a card keep their order.
 //
 // # States of an authorization
 //
@@ -40,8 +41,9 @@
 //
 // # Limits
 //
-// A lane queues at most [Config].QueueMax requests and commits at most [Config].BatchMax at a time. A
-// request past its deadline is answered "issuer timed out" and never approved afterwards. The package
+// A lane queues at most [Config].QueueMax requests and commits at most [Config].BatchMax at a time. Long before that a
+// request that would wait beyond its deadline, or in a queue that stands, is answered "inoperative" at once, the newest
+// first; what tells or undoes is taken. A request past its deadline is answered "issuer timed out" and never approved afterwards. The package
 // has no clock and does no I/O of its own: time arrives in the request, everything else behind [Cards],
 // [Holds] and [Journal].
 package authz

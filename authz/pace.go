@@ -1,0 +1,84 @@
+package authz
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// pace estimates how long a request would wait, and so decides which are not worth taking. All partners share the
+// journal and the processors, so it looks at the whole node: those that are being decided beyond what is in service
+// are a queue, and a queue empties as fast as decisions were made while there was one. It learns nothing while there
+// is none: then decisions come as fast as requests, which says nothing of how many could be made.
+//
+// A queue may fill for a moment up to what the deadlines allow: it is a burst, and all of it is answered. One that
+// stands has no use, since no more is decided than without it, only later; it is cut to [Config].WaitMax.
+type pace struct {
+	inService int64
+	waitMax   time.Duration
+
+	perSecond atomic.Int64 // decisions, while there is a queue; 0: not known
+	limit     atomic.Int64 // nanoseconds that a request may wait
+
+	// Of Expire alone.
+	at       time.Time
+	decided  uint64
+	queued   bool      // at the last moment that was looked at
+	standing time.Time // since when the queue is longer than half of what it may be; zero: it is not
+}
+
+const (
+	// standingFor is how long a queue may be a burst.
+	standingFor = time.Second
+	// paceEvery is how much time one measurement covers at least.
+	paceEvery = 20 * time.Millisecond
+	// paceWeight is how many measurements the average goes back, about.
+	paceWeight = 8
+)
+
+// observe takes what is open and how much has been decided since the start.
+func (p *pace) observe(now time.Time, open int64, decided uint64) {
+	since := now.Sub(p.at)
+	if since < paceEvery {
+		return
+	}
+	queued := open > p.inService
+	if queued && p.queued {
+		rate := int64(float64(decided-p.decided) / since.Seconds())
+		if known := p.perSecond.Load(); known > 0 {
+			rate = known + (rate-known)/paceWeight
+		}
+		p.perSecond.Store(max(1, rate))
+	}
+	p.at, p.decided, p.queued = now, decided, queued
+	switch {
+	case p.wait(open) <= p.waitMax/2:
+		p.standing = time.Time{}
+	case p.standing.IsZero():
+		p.standing = now
+	}
+	limit := int64(never)
+	if !p.standing.IsZero() && now.Sub(p.standing) >= standingFor {
+		limit = int64(p.waitMax)
+	}
+	p.limit.Store(limit)
+}
+
+// wait estimates how long one would wait behind those that are open.
+func (p *pace) wait(open int64) time.Duration {
+	rate := p.perSecond.Load()
+	if open <= p.inService || rate == 0 {
+		return 0
+	}
+	return time.Duration(float64(open-p.inService) / float64(rate) * float64(time.Second))
+}
+
+// sheds reports whether a request that comes now is refused. Of partners that differ, those with less than their share
+// of what is open are spared: their lanes are shorter than the estimate.
+func (l *lane) sheds(r *Request) bool {
+	open := l.a.open.Load()
+	wait := l.a.pace.wait(open)
+	if wait == 0 || l.waiting.Load()*l.a.busy.Load() < open {
+		return false
+	}
+	return int64(wait) > l.a.pace.limit.Load() || wait > r.Deadline.Sub(l.a.cfg.Now())
+}
