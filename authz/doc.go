@@ -41,9 +41,9 @@
 //
 // # Limits
 //
-// A lane queues at most [Config].QueueMax requests and commits at most [Config].BatchMax at a time. Long before that a
-// request that would wait beyond its deadline, or in a queue that stands, is answered "inoperative" at once, the newest
-// first; what tells or undoes is taken. A request past its deadline is answered "issuer timed out" and never approved afterwards. The package
-// has no clock and does no I/O of its own: time arrives in the request, everything else behind [Cards],
-// [Holds] and [Journal].
+// A lane queues at most [Config].QueueMax requests and commits at most [Config].BatchMax at a time. Long before that
+// a request that would wait beyond its deadline, or in a queue that stands, is answered "inoperative" at once, the
+// newest first; what tells or undoes is taken. A request past its deadline is answered "issuer timed out" and never
+// approved afterwards. The package has no clock and does no I/O of its own: time arrives in the request, everything
+// else behind [Cards], [Holds] and [Journal].
 package authz

@@ -87,6 +87,10 @@ func (m moved) Settle(ctx context.Context, p authz.PartnerID, ended []*authz.Hol
 	return m.Holds.Settle(ctx, p+m.by, ended, truth)
 }
 
+func (m moved) Refresh(ctx context.Context, p authz.PartnerID, truth []authz.Balance) error {
+	return m.Holds.Refresh(ctx, p+m.by, truth)
+}
+
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
@@ -196,16 +200,16 @@ func (c *cluster) sweeps(t *testing.T) {
 	}
 }
 
-func TestSentinel(t *testing.T) {
-	t.Parallel()
-	s := startRedis(t)
+// startSentinel watches a server as "holds", and returns what its clients need.
+func startSentinel(t testing.TB, s *server, settings string) redisstore.Config {
+	t.Helper()
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir, port := t.TempDir(), freePort(t)
-	config := fmt.Sprintf("bind 127.0.0.1\nport %d\ndir \"%s\"\nlogfile \"%s\"\nsentinel monitor holds 127.0.0.1 %d 1\n",
-		port, dir, filepath.Join(dir, "log"), s.port)
+	config := fmt.Sprintf("bind 127.0.0.1\nport %d\ndir \"%s\"\nlogfile \"%s\"\nsentinel monitor holds 127.0.0.1 %d 1\n%s",
+		port, dir, filepath.Join(dir, "log"), s.port, settings)
 	file := filepath.Join(dir, "sentinel.conf")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -221,6 +225,12 @@ func TestSentinel(t *testing.T) {
 	sentinel := redisstore.Config{Addrs: []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}}
 	await(t, "the sentinel to answer", func(ctx context.Context) error { return client(t, sentinel).Ping(ctx).Err() })
 	sentinel.MasterName = "holds"
+	return sentinel
+}
+
+func TestSentinel(t *testing.T) {
+	t.Parallel()
+	sentinel := startSentinel(t, startRedis(t), "")
 	t.Run("conformance", func(t *testing.T) {
 		storetest.Holds(t, func(t testing.TB) authz.Holds { return open(t, sentinel) })
 	})

@@ -31,6 +31,8 @@ func Holds(t *testing.T, open func(testing.TB) authz.Holds) {
 		{"a forced hold is placed whatever is there", forcedHold},
 		{"nothing wanted only reads", readOnly},
 		{"a program without deposit", noDeposit},
+		{"an operation is placed again after it was settled", placeSettled},
+		{"refreshing replaces a newer version and counts what is pending", refreshReplaces},
 		{"concurrent holds never exceed the balance", concurrentHolds},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -203,6 +205,30 @@ func noDeposit(t *testing.T, c cache) {
 	again := &authz.Hold{Op: 2, Balance: user, Amount: 70}
 	c.place(again)
 	result(t, again, authz.HoldFundsShort)
+}
+
+func placeSettled(t *testing.T, c cache) {
+	c.teach(100, 100)
+	h := hold(1, 60)
+	c.place(h)
+	c.settle([]*authz.Hold{h})
+	c.place(h, hold(2, 60))
+	result(t, h, authz.HoldPlaced)
+	c.expect(40, 40)
+}
+
+func refreshReplaces(_ *testing.T, c cache) {
+	c.settle(nil, authz.Balance{ID: user, Available: 1 << 40, Version: 1000}, authz.Balance{ID: deposit, Available: 1, Version: 1000})
+	ended := &authz.Hold{Op: 1, Balance: user, Amount: 10}
+	c.place(ended, &authz.Hold{Op: 2, Balance: user, Amount: 30})
+	c.settle([]*authz.Hold{ended})
+	truth := []authz.Balance{{ID: user, Available: 100, Version: 7}, {ID: deposit, Available: 200, Version: 8}}
+	if err := c.Refresh(c.t.Context(), lane, truth); err != nil {
+		c.t.Fatal(err)
+	}
+	c.expect(70, 200)
+	c.settle(nil, authz.Balance{ID: user, Available: 90, Version: 8})
+	c.expect(60, 200)
 }
 
 func concurrentHolds(t *testing.T, c cache) {
