@@ -152,14 +152,6 @@ func (l *lane) fail(batch []*item, err error, doubtful bool) {
 	}
 }
 
-// undo queues the entry that takes the row of an unsent or doubtful decision back.
-func (l *lane) undo(it *item) {
-	v := &item{req: it.req, void: true, routed: it.routed, known: it.known, card: it.card}
-	v.answered.Store(true)
-	l.mark(it.req.Dup)
-	l.void(v)
-}
-
 // malfunction answers a batch in which our own code panicked. The process lives: everyone's links are
 // in it. The value of the panic may hold anything, so only its type is kept.
 func (l *lane) malfunction(batch []*item, p any) {

@@ -141,6 +141,13 @@ func run(t *testing.T, test func(t *testing.T, p *plant)) {
 	})
 }
 
+// answers are those so far.
+func (p *plant) answers(what string) []outcome {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.results[what])
+}
+
 func count(outcomes []outcome, reason authz.Reason) (n int) {
 	for _, o := range outcomes {
 		if o.reason == reason {
@@ -160,7 +167,7 @@ func TestTwiceTheCapacity(t *testing.T) {
 		if err := p.Close(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		requests := p.results["request"]
+		requests := p.answers("request")
 		if got, want := count(requests, authz.Approved), plantCapacity*int(lasts/time.Second)*9/10; got < want {
 			t.Errorf("%d were approved, want %d: 90 %% of what the journal can commit", got, want)
 		}
@@ -183,7 +190,7 @@ func TestTwiceTheCapacity(t *testing.T) {
 		if p99 := late[len(late)*99/100]; p99 > 300*time.Millisecond {
 			t.Errorf("when the queue stands the 99th of 100 approvals takes %v", p99)
 		}
-		if told := p.results["told"]; count(told, authz.Inoperative) > 0 {
+		if told := p.answers("told"); count(told, authz.Inoperative) > 0 {
 			t.Errorf("%d of %d reversals and advices were refused", count(told, authz.Inoperative), len(told))
 		}
 	})
@@ -197,7 +204,7 @@ func TestBurstIsAnsweredWhole(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 			p.Expire(time.Now())
 		}
-		requests := p.results["request"]
+		requests := p.answers("request")
 		if n := count(requests, authz.Approved); n != len(requests) || n == 0 {
 			t.Errorf("%d of %d were approved", n, len(requests))
 		}
@@ -216,10 +223,10 @@ func TestHopelessIsRefusedAtOnce(t *testing.T) {
 			p.submit("hurried", authz.Authorization, i, -i, 200*time.Millisecond)
 			p.submit("patient", authz.Authorization, i, -1000-i, 5*time.Second)
 		}
-		if n := count(p.results["hurried"], authz.Inoperative); n != 50 {
+		if n := count(p.answers("hurried"), authz.Inoperative); n != 50 {
 			t.Errorf("%d of 50 were refused at once", n)
 		}
-		if n := len(p.results["patient"]); n != 0 {
+		if n := len(p.answers("patient")); n != 0 {
 			t.Errorf("%d that have the time were refused", n)
 		}
 	})
@@ -239,10 +246,10 @@ func TestSmallPartnerIsSparedInTheFlood(t *testing.T) {
 			time.Sleep(30 * time.Millisecond)
 		}
 		<-flood
-		if small := p.results["small"]; count(small, authz.Approved) != len(small) {
+		if small := p.answers("small"); count(small, authz.Approved) != len(small) {
 			t.Errorf("%d of %d were approved", count(small, authz.Approved), len(small))
 		}
-		if count(p.results["request"], authz.Inoperative) == 0 {
+		if count(p.answers("request"), authz.Inoperative) == 0 {
 			t.Error("there was no flood")
 		}
 	})

@@ -186,6 +186,9 @@ func (h *Holds) flush(ctx context.Context, all bool) error {
 	}
 	var errs []error
 	for some := range slices.Chunk(h.owed.begin(all), flushSome) {
+		if ctx.Err() != nil {
+			return errors.Join(append(errs, ctx.Err())...)
+		}
 		var sent []payment
 		failed := func(p payment, err error) {
 			h.owed.putBack(p.partner, p.debt)

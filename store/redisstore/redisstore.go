@@ -107,7 +107,9 @@ func Open(ctx context.Context, cfg Config) (*Holds, error) {
 func (h *Holds) Close() error {
 	var err error
 	h.ending.Do(func() {
-		_ = h.flush(h.closing, true) // as above
+		ctx, cancel := context.WithTimeout(h.closing, 2*patience)
+		defer cancel()
+		_ = h.flush(ctx, true) // as above
 		h.opening.Lock()
 		h.cancel()
 		h.opening.Unlock()

@@ -128,7 +128,7 @@ func TestPromotedReplicaThatLagsIsMended(t *testing.T) {
 	t.Parallel()
 	master, replica := startRedis(t), startRedis(t)
 	follower := client(t, replica.Config)
-	if err := follower.SlaveOf(t.Context(), "127.0.0.1", strconv.Itoa(master.port)).Err(); err != nil {
+	if err := follower.ReplicaOf(t.Context(), "127.0.0.1", strconv.Itoa(master.port)).Err(); err != nil {
 		t.Fatal(err)
 	}
 	sentinel := startSentinel(t, master, "sentinel down-after-milliseconds holds 500\nsentinel failover-timeout holds 2000\n")
