@@ -13,8 +13,11 @@ const anything = "*"
 var rooms = map[string][]string{
 	"authz/money":    {},
 	"authz/pan":      {},
-	"authz/keystore": {"authz/pan"},
+	"authz/keystore": {"authz/keystore/emv", "authz/keystore/retail", "authz/pan"},
 	"authz":          leaves,
+
+	"authz/keystore/emv":    {"authz/keystore/retail"},
+	"authz/keystore/retail": {},
 
 	"switch/frame":   {},
 	"switch/iso":     {"authz/pan"},
@@ -75,7 +78,7 @@ var testLibraries = []string{
 // revealers may call pan.Number.Reveal, each for its reason.
 var revealers = map[string]string{
 	"authz/pan":      "defines it",
-	"authz/keystore": "encrypts and tags the digits",
+	"authz/keystore": "encrypts and tags the digits, and judges the evidence of a card",
 	"cmd/holdfast":   "puts the demo's own cards on the wire",
 }
 
