@@ -208,37 +208,6 @@ func compare(want, given string) Verdict {
 	return Wrong
 }
 
-// VerifyTrack judges the track that was read, by the stripe or, when chip says so, from the image that a chip keeps
-// of it, whose value differs: data of one copied to the other are wrong. What is not there is wrong, too.
-func (s *Store) VerifyTrack(c Card, track pan.Secret, chip bool) (Verdict, error) {
-	p, err := s.openProfile(&c)
-	if err != nil {
-		return Unseen, err
-	}
-	rec := s.keys().cards[p.cvk]
-	if rec == nil || rec.Usage != usageCVV {
-		return Unseen, ErrKey
-	}
-	t, err := pan.ParseTrack2(track.Reveal())
-	if err != nil {
-		return Malformed, nil
-	}
-	offset, err := strconv.Atoi(rec.attribute(attrOffset))
-	rest := t.Discretionary.Reveal()
-	if err != nil || !t.Number.Equal(c.Number) || t.Expiry != c.Expiry || t.Service == "" || len(rest) < offset+3 {
-		return Wrong, nil
-	}
-	service := t.Service
-	if chip {
-		service = retail.ServiceICVV
-	}
-	value, err := retail.CVV(rec.key, c.Number.Reveal(), t.Expiry, service)
-	if err != nil {
-		return Unseen, err
-	}
-	return compare(value, rest[offset:offset+3]), nil
-}
-
 // SetPIN gives the card a PIN of 4 to 12 digits, which came inside an encrypted request, and returns the profile to
 // keep. The PIN itself is kept nowhere. A PIN of another form is ErrInput.
 func (s *Store) SetPIN(c Card, pin pan.Secret) (Sealed, error) {

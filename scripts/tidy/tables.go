@@ -33,7 +33,7 @@ var rooms = map[string][]string{
 	"store/pgstore":    with(leaves, "authz", "store/arbiter", "store/records"),
 	"store/memholds":   with(leaves, "authz"),
 	"store/redisstore": with(leaves, "authz"),
-	"store/storetest":  with(leaves, "authz", "store/records"),
+	"store/storetest":  with(leaves, "authz", "authz/keystore/emv", "store/records"),
 
 	"testdata/traces": {},
 	"testdata/worlds": {},
