@@ -5,7 +5,6 @@ package storetest
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -68,13 +67,9 @@ func EUR(t testing.TB) money.Currency {
 // NewWorld fills a fresh store.
 func NewWorld(t testing.TB, s Store) *World {
 	t.Helper()
-	keys, err := keystore.Create(filepath.Join(t.TempDir(), "keys.json"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &World{t: t, Store: s, Keys: keys}
+	w := &World{t: t, Store: s, Keys: newKeys(t)}
 	ctx := t.Context()
-	err = s.Update(ctx, func(q records.Querier) error {
+	err := s.Update(ctx, func(q records.Querier) error {
 		p, err := records.CreatePartner(ctx, q, "Aurora", Epoch)
 		if err != nil {
 			return err
