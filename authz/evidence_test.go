@@ -259,3 +259,37 @@ func TestKeystoreAway(t *testing.T) {
 	d.expect(&again, authz.Approved)
 	d.left(98_00, 148_00)
 }
+
+// Goal: a card that is still under its old tag is decided as ever while the tag key changes, and nobody else is found.
+func TestOldTagIsFound(t *testing.T) {
+	d := newDeskWith(t, func(d *desk, _ *authz.Config) {
+		id, err := keystore.AddKey(d.KeyFile, nil, "pan-tag")
+		if err == nil {
+			err = keystore.ActivateKey(d.KeyFile, nil, id)
+		}
+		if err == nil {
+			d.Keys, err = keystore.Open(d.KeyFile, nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	if d.Keys.Tag(d.Alice.Number) == d.Alice.Tag {
+		t.Fatal("the tag is the same under the new key")
+	}
+	d.expect(d.Request(d.Alice, authz.Authorization, 1_00), authz.Approved)
+	stranger := d.Request(d.Alice, authz.Authorization, 1_00)
+	stranger.PAN = otherNumber(t, d.Alice.Number)
+	d.expect(stranger, authz.CardUnknown)
+	d.left(99_00, 149_00)
+}
+
+// otherNumber is a number of the same range that nobody has.
+func otherNumber(t *testing.T, n pan.Number) pan.Number {
+	t.Helper()
+	other, err := pan.Parse(n.BIN(8) + "77777777")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return other
+}

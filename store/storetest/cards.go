@@ -5,7 +5,6 @@ import (
 	"crypto/des"
 	"encoding/hex"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"holdfast/authz"
@@ -23,9 +22,8 @@ const (
 )
 
 // newKeys makes the keys of a world, with those that the tests know.
-func newKeys(t testing.TB) *keystore.Store {
+func newKeys(t testing.TB, path string) *keystore.Store {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "keys.json")
 	if _, err := keystore.Create(path, nil); err != nil {
 		t.Fatal(err)
 	}

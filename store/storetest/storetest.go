@@ -5,6 +5,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -28,6 +29,8 @@ type World struct {
 	t     testing.TB
 	Store Store
 	Keys  *keystore.Store
+	// KeyFile is where Keys are from, in clear.
+	KeyFile string
 
 	Deposit authz.BalanceID
 	Alice   Holder
@@ -67,7 +70,8 @@ func EUR(t testing.TB) money.Currency {
 // NewWorld fills a fresh store.
 func NewWorld(t testing.TB, s Store) *World {
 	t.Helper()
-	w := &World{t: t, Store: s, Keys: newKeys(t)}
+	w := &World{t: t, Store: s, KeyFile: filepath.Join(t.TempDir(), "keys.json")}
+	w.Keys = newKeys(t, w.KeyFile)
 	ctx := t.Context()
 	err := s.Update(ctx, func(q records.Querier) error {
 		p, err := records.CreatePartner(ctx, q, "Aurora", Epoch)
