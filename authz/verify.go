@@ -49,7 +49,8 @@ func (v cardVerifier) Verify(_ context.Context, r *Request, c *Card) (p Proof, e
 	if failed(p.CVV2) || e.PINBlock.IsZero() || !c.HasPIN || c.PINExhausted() {
 		return p, nil
 	}
-	if p.PIN, err = v.keys.VerifyPIN(card, keystore.PIN{Peer: r.Peer, Form: e.PINForm, Block: e.PINBlock, At: r.ReceivedAt}); err != nil {
+	in := keystore.PIN{Peer: r.Peer, Form: pinForm(e.PINForm), Block: e.PINBlock, At: r.ReceivedAt}
+	if p.PIN, err = v.keys.VerifyPIN(card, in); err != nil {
 		return p, fmt.Errorf("verify PIN: %w", err)
 	}
 	return p, nil
@@ -58,6 +59,18 @@ func (v cardVerifier) Verify(_ context.Context, r *Request, c *Card) (p Proof, e
 // Authenticate implements [Verifier].
 func (v cardVerifier) Authenticate(r *Request, c *Card, approved bool) []byte {
 	return v.keys.IssuerAuthentication(subject(r, c), chip(r), approved)
+}
+
+// pinForms are the formats that positions 5 and 6 of DE 53 name, as networks in use number them.
+var pinForms = map[string]string{"01": "0", "10": "0", "05": "1", "11": "1", "13": "3", "47": "3", "48": "4"}
+
+// pinForm is the format of a PIN block by the message: one digit of ISO 9564, or DE 53. What it does not name is that
+// agreed on with the peer, since a block names its format, too.
+func pinForm(said string) string {
+	if len(said) == 16 {
+		return pinForms[said[4:6]]
+	}
+	return said
 }
 
 func failed(v Verdict) bool { return v == keystore.Wrong || v == keystore.Malformed }

@@ -109,8 +109,8 @@ func (s *Store) ActivateZoneKey(peer string, use ZoneUse, at time.Time, overlap 
 	return kept, nil
 }
 
-// LoadZoneKeys takes keys as they were kept: at the start, and when another node has changed them. A key that does
-// not open is ErrKey, and then none is taken.
+// LoadZoneKeys takes keys as they were kept, in place of all that are here: at the start, and when another node has
+// changed them. A key that does not open is ErrKey, and then none is taken.
 func (s *Store) LoadZoneKeys(kept []ZoneKey) error {
 	zones := make(map[zoneName]*zone)
 	for _, k := range kept {

@@ -7,6 +7,44 @@ import (
 	"holdfast/authz/keystore"
 )
 
+// OfferZoneKey takes the key that a peer sent as pending: durable, and not in use yet. Its errors are those of
+// [keystore.Store.ImportZoneKey].
+func OfferZoneKey(ctx context.Context, s Store, keys *keystore.Store, peer string, use keystore.ZoneUse, wrapped, check []byte) error {
+	return s.Update(ctx, func(q Querier) error {
+		k, err := keys.ImportZoneKey(peer, use, wrapped, check)
+		if err == nil {
+			err = KeepZoneKeys(ctx, q, k)
+		}
+		return err
+	})
+}
+
+// ActivateZoneKey puts the pending key of a peer into use, whichever node it was offered to. Its errors are those of
+// [keystore.Store.ActivateZoneKey]. When it fails at the end, the next LoadZoneKeys undoes what the keystore did.
+func ActivateZoneKey(ctx context.Context, s Store, keys *keystore.Store, peer string, use keystore.ZoneUse, at time.Time,
+	overlap time.Duration) error {
+	return s.Update(ctx, func(q Querier) error {
+		if err := LoadZoneKeys(ctx, q, keys); err != nil {
+			return err
+		}
+		kept, err := keys.ActivateZoneKey(peer, use, at, overlap)
+		if err == nil {
+			err = KeepZoneKeys(ctx, q, kept...)
+		}
+		return err
+	})
+}
+
+// LoadZoneKeys teaches the keystore the keys of all zones: at the start, and from time to time, since other nodes
+// exchange keys, too.
+func LoadZoneKeys(ctx context.Context, q Querier, keys *keystore.Store) error {
+	kept, err := ZoneKeys(ctx, q)
+	if err == nil {
+		err = keys.LoadZoneKeys(kept)
+	}
+	return err
+}
+
 // KeepZoneKeys keeps the keys of a zone as the keystore returned them: each takes the place of the one with its state,
 // and an active one ends the pending one.
 func KeepZoneKeys(ctx context.Context, q Querier, kept ...keystore.ZoneKey) error {
