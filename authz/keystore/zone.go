@@ -109,6 +109,11 @@ func (s *Store) ActivateZoneKey(peer string, use ZoneUse, at time.Time, overlap 
 	return kept, nil
 }
 
+// HasZoneKey reports whether a key of a use is active with a peer.
+func (s *Store) HasZoneKey(peer string, use ZoneUse) bool {
+	return len(s.keys().zones.accepted(zoneName{peer, use}, time.Time{})) > 0
+}
+
 // LoadZoneKeys takes keys as they were kept, in place of all that are here: at the start, and when another node has
 // changed them. A key that does not open is ErrKey, and then none is taken.
 func (s *Store) LoadZoneKeys(kept []ZoneKey) error {
