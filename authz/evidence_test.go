@@ -60,8 +60,13 @@ func TestPINTriesWithoutLock(t *testing.T) {
 		d.expect(d.withPIN(d.Alice, "0000"), authz.PINWrong)
 	}
 	d.expect(d.withPIN(d.Alice, "0000"), authz.PINTriesExceeded)
-	d.expect(d.withPIN(d.Alice, "4711"), authz.PINTriesExceeded)
+	for _, pin := range []string{"4711", "0000", "4711"} {
+		d.expect(d.withPIN(d.Alice, pin), authz.PINTriesExceeded)
+	}
 	d.expect(d.Request(d.Alice, authz.Authorization, 1_00), authz.Approved)
+	if c := d.snapshot(d.Alice); c.PINTries != 3 || c.Lock != authz.LockNone {
+		t.Errorf("%d tries, lock %d", c.PINTries, c.Lock)
+	}
 }
 
 // No oracle: a PIN is not tried where something before it fails, and what fails before it resets nothing.
@@ -76,8 +81,17 @@ func TestPINIsTriedLast(t *testing.T) {
 	expired := d.withPIN(d.Alice, "0000")
 	expired.Expiry, expired.ExpiryGiven = 1, true
 	d.expect(expired, authz.ExpiryMismatch)
+	used := d.withPIN(d.Alice, "4711")
+	used.Evidence.Chip = d.Chip(d.Alice, 1_00, 9)
+	d.expect(used, authz.Approved)
+	d.expect(d.withPIN(d.Alice, "0000"), authz.PINWrong)
+	d.expect(d.withPIN(d.Alice, "0000"), authz.PINWrong)
+	replayed := d.withPIN(d.Alice, "4711")
+	replayed.Evidence.Chip = used.Evidence.Chip
+	d.expect(replayed, authz.CryptogramReplayed)
 	d.Lock(d.Alice.Card, authz.LockQuery)
 	d.expect(d.withPIN(d.Alice, "0000"), authz.LockedQuery)
+	d.expect(d.withPIN(d.Alice, "4711"), authz.LockedQuery)
 	if c := d.snapshot(d.Alice); c.PINTries != 2 {
 		t.Errorf("%d tries, want 2", c.PINTries)
 	}
