@@ -156,6 +156,17 @@ func (s *Store) sealZone(k *zoneKey) {
 	k.Sealed = r.aeads[r.sealer].Seal(header, nil, k.key, k.context(header))
 }
 
+// ResealZoneKey puts a kept key under the active sealing key.
+func (s *Store) ResealZoneKey(k ZoneKey) (ZoneKey, error) {
+	sealed := &zoneKey{ZoneKey: k}
+	if err := s.openZone(sealed); err != nil {
+		return k, fmt.Errorf("reseal zone key of %s: %w", k.Peer, ErrKey)
+	}
+	defer clear(sealed.key)
+	s.sealZone(sealed)
+	return sealed.ZoneKey, nil
+}
+
 func (s *Store) openZone(k *zoneKey) error {
 	if len(k.Sealed) < sealedHeader {
 		return ErrKey

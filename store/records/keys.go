@@ -50,8 +50,7 @@ type Resealed struct {
 // Reseal puts the next cards behind after under the active keys: their tags, their numbers and their profiles. It is
 // called again with Last until Done, each time in a transaction of its own, beside a running switch; what dies in
 // between begins again from 0 and finds most of it done. When a pass from 0 has changed nothing and every node has the
-// active keys, FinishRotation may follow, and then the old keys may go. (A zone key is sealed anew when its peer sends
-// the next one: the sealing key that was must outlive those.)
+// active keys, FinishRotation may follow, and then the old keys may go.
 func Reseal(ctx context.Context, q Querier, keys *keystore.Store, after authz.CardID, limit int) (Resealed, error) {
 	type row struct {
 		id, version          int64
@@ -104,8 +103,22 @@ func reseal(ctx context.Context, q Querier, keys *keystore.Store, id, version in
 	return err
 }
 
-// FinishRotation binds the records to the active keys.
+// FinishRotation puts the keys of the zones under the active sealing key, and binds the records to the active keys.
 func FinishRotation(ctx context.Context, q Querier, keys *keystore.Store) error {
+	zones, err := ZoneKeys(ctx, q)
+	for i := 0; i < len(zones) && err == nil; i++ {
+		zones[i], err = keys.ResealZoneKey(zones[i])
+	}
+	if err == nil {
+		err = KeepZoneKeys(ctx, q, zones...) // those that are pending come last
+	}
+	if err != nil {
+		return wrap("finish the rotation", err)
+	}
+	return rebind(ctx, q, keys)
+}
+
+func rebind(ctx context.Context, q Querier, keys *keystore.Store) error {
 	name, bound := "", ""
 	err := q.Query(ctx, func(r Row) error { name, bound = r.Text(0), r.Text(1); return nil }, boundKeys)
 	switch {
