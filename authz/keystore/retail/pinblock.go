@@ -22,7 +22,8 @@ const (
 var ErrPINBlock = errors.New("open PIN block: it is not valid")
 
 // OpenPINBlock decrypts a block (8 bytes under TDES, 16 bytes under AES) and returns its format and its PIN, which
-// the caller wipes. accept lists the formats that may come. The error is ErrKey or ErrPINBlock.
+// the caller wipes. accept lists the formats that may come,
+// of those above. The error is ErrKey or ErrPINBlock.
 func OpenPINBlock(key, block []byte, number string, accept string) (format Format, pin []byte, err error) {
 	if len(number) < 12 || len(number) > 19 || !decimal(number) {
 		return 0, nil, ErrPINBlock
@@ -118,6 +119,9 @@ func readPIN(field []byte, format Format) (pin []byte, ok bool) {
 			ok = ok && d >= 10
 		case ISO4:
 			ok = ok && d == 10
+		case ISO1:
+		default:
+			ok = false
 		}
 	}
 	return pin, ok
