@@ -23,6 +23,7 @@ type Config struct {
 	CommitTimeout time.Duration // of one commit; default 5 s
 	Overlap       bool          // place the next holds while a batch commits: worth it when the cache is remote
 	Now           func() time.Time
+	Verifier      Verifier // of evidence; default: the keystore
 }
 
 func (c *Config) defaults() error {
@@ -87,6 +88,9 @@ func New(cfg Config, cards Cards, holds Holds, journal Journal, keys *keystore.S
 	if err := cfg.defaults(); err != nil {
 		return nil, err
 	}
+	if cfg.Verifier == nil {
+		cfg.Verifier = NewVerifier(keys)
+	}
 	a := &Authorizer{cfg: cfg, cards: cards, holds: holds, journal: journal, keys: keys,
 		cache: newCardCache(cfg.CardsMax)}
 	a.pace.inService, a.pace.waitMax = int64(cfg.InService), cfg.WaitMax
@@ -106,6 +110,9 @@ func (a *Authorizer) Submit(r *Request, w Waiter) {
 	a.stats.submitted.Add(1)
 	r.ID = a.ids.next(r.ReceivedAt)
 	partner, known := a.routes.Load().find(r.PAN.BIN(8))
+	if w != nil && !r.Evidence.Chip.IsZero() {
+		w = &chipWaiter{a, r, w}
+	}
 	it := &item{req: r, waiter: w, routed: known}
 	l := a.lane(partner)
 	if it.revocable() && l.sheds(r) { // before anything is spent on it

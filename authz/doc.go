@@ -18,7 +18,11 @@
 // [Authorizer.Submit] gives a [Request] to the lane of its partner. A lane takes whatever has arrived
 // when its previous step returns, so one request alone is not delayed and many share a commit:
 //
-//	snapshot of the card -> Check (pure) -> Holds.Place -> Journal.Commit -> Decision
+//	snapshot of the card -> Verifier, of evidence -> Check (pure) -> Holds.Place -> Journal.Commit -> Decision
+//
+// Evidence (a track, chip data, a CVV2, a PIN) is verified only when all that comes before it has passed, and again for
+// each snapshot. What it does to the card, a try more or a chip's counter used, is written with the row or not at all,
+// so no answer about a PIN leaves before its try is counted.
 //
 // A partner has one lane. Where the cache is remote the next batch is held while the last commits, and two are at the
 // journal at once unless they share a card: the messages of a card keep their order.

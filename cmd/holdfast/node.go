@@ -132,14 +132,15 @@ func (n *node) assemble(ctx context.Context, number int, remote bool) error {
 // close gives everything back that openSwitch took.
 func (n *node) close() error { return errors.Join(n.endHolds(), n.store.Close(), n.unlock()) }
 
-// route reads the table of programs again.
+// route reads the table of programs again, and the keys of the peers' zones.
 func (n *node) route(ctx context.Context) error {
 	return n.store.View(ctx, func(q records.Querier) error {
 		programs, err := records.Programs(ctx, q)
-		if err == nil {
-			n.authorizer.Route(programs)
+		if err != nil {
+			return err
 		}
-		return err
+		n.authorizer.Route(programs)
+		return records.LoadZoneKeys(ctx, q, n.keys)
 	})
 }
 
@@ -213,7 +214,7 @@ func (n *node) care(ctx context.Context) {
 		n.authorizer.Probe(ctx)
 	}
 	if err := n.route(ctx); err != nil && ctx.Err() == nil {
-		n.log.Warn("read the programs", slog.Any("cause", err))
+		n.log.Warn("read the programs and the zones", slog.Any("cause", err))
 	}
 	switch swept, err := sweep(ctx, n.holds, n.store, time.Now().Add(-n.sweepAge)); {
 	case err != nil && ctx.Err() == nil:

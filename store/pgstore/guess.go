@@ -137,6 +137,12 @@ func (g *guess) Post(p arbiter.Posting) error {
 	return nil
 }
 
+// ATC implements [arbiter.Reads].
+func (g *guess) ATC(authz.CardID) (uint16, error) { return 0, errUnread }
+
+// SetCounters implements [arbiter.Writes].
+func (g *guess) SetCounters(authz.CardID, arbiter.CardCounters) error { return errUnread }
+
 // Snapshot implements [arbiter.Reads].
 func (g *guess) Snapshot(authz.CardID) (authz.Card, error) { return authz.Card{}, errUnread }
 

@@ -52,6 +52,9 @@ func (r *request) read(m *iso.Message, kind authz.Kind, receivedAt time.Time) er
 			return err
 		}
 	}
+	if kind == authz.Authorization || kind == authz.Financial {
+		r.Evidence = evidence(m)
+	}
 	r.Transaction = transactionOf(m.Get(3), max(r.Amount.Minor, r.Billing.Minor)) // what is billed is not nothing
 	switch kind {
 	case authz.AuthorizationAdvice:
@@ -61,6 +64,12 @@ func (r *request) read(m *iso.Message, kind authz.Kind, receivedAt time.Time) er
 		return r.reversal(m)
 	}
 	return nil
+}
+
+// evidence takes what proves that card or holder are there.
+func evidence(m *iso.Message) authz.Evidence {
+	return authz.Evidence{PINBlock: pan.NewSecret(m.Get(52)), PINForm: m.Get(53), Track2: pan.NewSecret(m.Get(35)),
+		Chip: pan.NewSecret(m.Get(55)), Sequence: m.Get(23)}
 }
 
 // pardon passes over what is wrong with an advice or a reversal whose card and time are known: it has
