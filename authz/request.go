@@ -98,6 +98,8 @@ type Request struct {
 	// are. Zero: one part, or the message does not tell.
 	Part, Parts int
 
+	Settlement Settlement // what it moves between the peer and us, and on which day
+
 	// Of an advice.
 	StoodIn      bool   // the sender approved on our behalf
 	ApprovalCode string // the sender's, or the original's

@@ -29,6 +29,7 @@ type rowColumns struct {
 	before  [2][]pgtype.Int8
 	texts   [15][]string
 	dup     [][]byte
+	settled settledColumns
 }
 
 // The columns are numbers, the two that may be null, texts, and the key.
@@ -61,6 +62,7 @@ func (c *rowColumns) add(r *arbiter.Row) {
 		c.texts[i] = append(c.texts[i], clean(v))
 	}
 	c.dup = append(c.dup, q.Dup[:])
+	c.settled.add(q)
 }
 
 func (c *rowColumns) empty() bool { return len(c.dup) == 0 }
@@ -80,6 +82,7 @@ func (c *rowColumns) queue(b *pgx.Batch) {
 		args = append(args, v)
 	}
 	b.Queue(insertRows, append(args, pgtype.FlatArray[[]byte](c.dup))...)
+	c.settled.queue(b)
 }
 
 func (c *rowColumns) reset() {
@@ -95,6 +98,41 @@ func (c *rowColumns) reset() {
 	}
 	clear(c.dup)
 	c.dup = c.dup[:0]
+	c.settled.reset()
+}
+
+// settledColumns are what new rows move between their peer and us, in the order of insertSettled. Most have none.
+type settledColumns struct {
+	numbers [4][]int64
+	peers   []string
+}
+
+const insertSettled = `INSERT INTO settlements (authorization_id, day, currency, amount, peer)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[])`
+
+func (c *settledColumns) add(q *authz.Request) {
+	s := &q.Settlement
+	if s.Day == 0 {
+		return
+	}
+	for i, v := range [...]int64{int64(q.ID), int64(s.Day), numeric(s.Amount.Currency), s.Amount.Minor} {
+		c.numbers[i] = append(c.numbers[i], v)
+	}
+	c.peers = append(c.peers, clean(q.Peer))
+}
+
+func (c *settledColumns) queue(b *pgx.Batch) {
+	if n := c.numbers; len(c.peers) > 0 {
+		b.Queue(insertSettled, n[0], n[1], n[2], n[3], c.peers)
+	}
+}
+
+func (c *settledColumns) reset() {
+	for i := range c.numbers {
+		c.numbers[i] = c.numbers[i][:0]
+	}
+	clear(c.peers)
+	c.peers = c.peers[:0]
 }
 
 // postingColumns are new lines of groups, in the order of insertPostings.
