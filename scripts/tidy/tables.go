@@ -17,7 +17,7 @@ var rooms = map[string][]string{
 	"authz":          leaves,
 
 	"switch/frame":       {},
-	"switch/iso":         {"authz/pan"},
+	"switch/iso":         {"authz/money", "authz/pan", "switch/frame"},
 	"switch/iso/isotest": {"switch/iso"},
 	"switch/server":      {"switch/frame"},
 	"switch/client":      {"switch/frame", "switch/iso"},

@@ -36,6 +36,7 @@ func (f Format) End(dst []byte, mark Mark) ([]byte, error) {
 		return dst[:mark.at], fmt.Errorf("end frame: %w: %d bytes, %s allows %d", ErrTooLong, body, f, f.BodyBytesMax())
 	}
 	f.putLength(dst[mark.at:], body+f.overhead())
+	f.finishHeader(dst[mark.at+f.lengthBytes():])
 	return dst, nil
 }
 
@@ -50,26 +51,5 @@ func (f Format) AppendKeepAlive(dst []byte) []byte {
 	at := len(dst)
 	dst = append(dst, "\x00\x00\x00\x00"[:f.lengthBytes()]...)
 	f.putLength(dst[at:], 0)
-	return dst
-}
-
-// ReplyHeader appends to dst the header of the answer to a frame that came with the given header: the same bytes,
-// and for a TPDU with destination and source swapped. It is the identity for formats without a header.
-func (f Format) ReplyHeader(dst []byte, requestHeader []byte) []byte {
-	if f.tpdu && len(requestHeader) == tpduBytes {
-		h := requestHeader
-		return append(dst, h[0], h[3], h[4], h[1], h[2])
-	}
-	return append(dst, requestHeader...)
-}
-
-// FirstHeader appends to dst the header for a frame that answers none: a TPDU with the identifier 60 and zero
-// addresses, or zero bytes for an opaque header.
-func (f Format) FirstHeader(dst []byte) []byte {
-	at := len(dst)
-	dst = append(dst, make([]byte, f.HeaderBytes())...)
-	if f.tpdu {
-		dst[at] = 0x60
-	}
 	return dst
 }

@@ -39,7 +39,6 @@ const (
 	BytesMax = 65535
 
 	headerBytesMax = 255
-	tpduBytes      = 5
 )
 
 // Format says how frames are laid out on a link: how the length is written, whether it counts itself, and which
@@ -47,14 +46,16 @@ const (
 // a comparable value.
 type Format struct {
 	kind        lengthKind
-	inclusive   bool  // the length counts its own bytes too
-	tpdu        bool  // the header is a TPDU, whose addresses are swapped in the answer
-	headerBytes uint8 // of a TPDU or of an opaque header; 0 = no header
+	inclusive   bool // the length counts its own bytes too
+	header      headerKind
+	headerBytes uint8  // 0 = no header
+	template    string // of a fixed header, its bytes
 }
 
 // Parse reads a format as it is written in configuration and flags: the kind of length (bin2, bin4, bin2le, bcd2,
 // ascii4, hex4 or vmlh), then in any order and each at most once "+incl" when the length counts itself, and
-// "+tpdu" or "+hdr=N" (1 to 255 bytes) for a header. "nac" is another name of "bin2+tpdu".
+// one header: "+tpdu", "+cup", "+base1", "+base24", "+hdr=N" (1 to 255 bytes, echoed) or "+fixed=HEX" (the same bytes
+// in front of everything that is sent). "nac" is another name of "bin2+tpdu".
 func Parse(s string) (Format, error) {
 	name, rest, more := strings.Cut(s, "+")
 	f, err := parseKind(name)
@@ -73,7 +74,7 @@ func Parse(s string) (Format, error) {
 
 func parseKind(name string) (Format, error) {
 	if name == "nac" {
-		return Format{kind: bin2, tpdu: true, headerBytes: tpduBytes}, nil
+		return Format{kind: bin2, header: headerTPDU, headerBytes: headerKinds[headerTPDU].bytes}, nil
 	}
 	for kind, row := range lengthKinds {
 		if row.name == name {
@@ -85,27 +86,25 @@ func parseKind(name string) (Format, error) {
 }
 
 func (f *Format) parseSuffix(suffix string) error {
-	digits, isHeader := strings.CutPrefix(suffix, "hdr=")
-	switch {
-	case suffix == "incl" && f.inclusive:
-		return fmt.Errorf("suffix %q is given twice", suffix)
-	case suffix == "incl":
+	if suffix == "incl" {
+		if f.inclusive {
+			return fmt.Errorf("suffix %q is given twice", suffix)
+		}
 		f.inclusive = true
 		return nil
-	case (suffix == "tpdu" || isHeader) && f.headerBytes > 0:
-		return fmt.Errorf("suffix %q is a second header", suffix)
-	case suffix == "tpdu":
-		f.tpdu, f.headerBytes = true, tpduBytes
-		return nil
-	case isHeader:
-		n, err := strconv.ParseUint(digits, 10, 8)
-		if err != nil || n == 0 {
-			return fmt.Errorf("header length %q is not a number from 1 to %d", digits, headerBytesMax)
-		}
-		f.headerBytes = uint8(n)
-		return nil
 	}
-	return fmt.Errorf("unknown suffix %q (want incl, tpdu or hdr=N)", suffix)
+	name, value, hasValue := strings.Cut(suffix, "=")
+	for kind, row := range headerKinds {
+		if takesValue := row.bytes == 0; row.name == "" || row.name != name || hasValue != takesValue {
+			continue
+		}
+		if f.header != headerNone {
+			return fmt.Errorf("suffix %q is a second header", suffix)
+		}
+		f.header, f.headerBytes = headerKind(kind), row.bytes
+		return f.parseHeaderValue(value)
+	}
+	return fmt.Errorf("unknown suffix %q (want incl, tpdu, cup, base1, base24, hdr=N or fixed=HEX)", suffix)
 }
 
 // String gives the format back as [Parse] reads it, in one canonical order.
@@ -114,13 +113,15 @@ func (f Format) String() string {
 	if f.inclusive {
 		s += "+incl"
 	}
-	switch {
-	case f.tpdu:
-		s += "+tpdu"
-	case f.headerBytes > 0:
-		s += "+hdr=" + strconv.Itoa(int(f.headerBytes))
+	switch f.header {
+	case headerNone:
+		return s
+	case headerOpaque:
+		return s + "+hdr=" + strconv.Itoa(int(f.headerBytes))
+	case headerFixed:
+		return fmt.Sprintf("%s+fixed=%X", s, f.template)
 	}
-	return s
+	return s + "+" + headerKinds[f.header].name
 }
 
 // MarshalText writes the format as [Format.String] does.

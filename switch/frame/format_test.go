@@ -48,6 +48,11 @@ func TestParseNamesWhatIsWrong(t *testing.T) {
 		"bin2+hdr=256":     `"256" is not a number`,
 		"bin2+hdr=-1":      `"-1" is not a number`,
 		"bin2+hdr=":        `"" is not a number`,
+		"bin2+hdr":         `unknown suffix "hdr"`,
+		"bin2+tpdu=5":      `unknown suffix "tpdu=5"`,
+		"bin2+fixed=":      `"" is not 1 to 255 bytes`,
+		"bin2+fixed=0":     `"0" is not 1 to 255 bytes`,
+		"bin2+cup+base1":   `second header`,
 		"bin2+hdr=1+hdr=1": `second header`,
 	} {
 		if _, err := frame.Parse(in); err == nil || !strings.Contains(err.Error(), want) {
@@ -118,6 +123,11 @@ func TestReplyHeader(t *testing.T) {
 		{"bin2", "", "", ""},
 		{"bcd2+tpdu", "\x60\x00\x03\x12\x34", "\x60\x12\x34\x00\x03", "\x60\x00\x00\x00\x00"},
 		{"ascii4+hdr=5", "\x60\x00\x03\x12\x34", "\x60\x00\x03\x12\x34", "\x00\x00\x00\x00\x00"},
+		{"bin2+cup", "\x60\x00\x03\x12\x34abcdef", "\x60\x12\x34\x00\x03abcdef", "\x60" + strings.Repeat("\x00", 10)},
+		{"vmlh+base1", "\x16\x01\x02\x00\xADdddsss01234567890", "\x16\x01\x02\x00\xADsssddd01234567890",
+			"\x16\x01\x02" + strings.Repeat("\x00", 19)},
+		{"bin2+base24", "ISO025006850", "ISO025000055", "ISO005000050"},
+		{"bin2+fixed=4142", "xy", "AB", "AB"},
 		{"bin2+hdr=12", "ISO025000055", "ISO025000055", strings.Repeat("\x00", 12)},
 	}
 	for _, tt := range tests {
@@ -127,6 +137,36 @@ func TestReplyHeader(t *testing.T) {
 		}
 		if got := f.FirstHeader([]byte("x")); string(got) != "x"+tt.first {
 			t.Errorf("%s: first header is %q, want %q", tt.format, got, tt.first)
+		}
+	}
+}
+
+func TestBASE1HeaderCountsHeaderAndBody(t *testing.T) {
+	t.Parallel()
+	f := mustParse(t, "vmlh+base1")
+	whole, err := f.Append(nil, f.FirstHeader(nil), bodyOf(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(whole[:9]), "\x00\x7A\x00\x00\x16\x01\x02\x00\x7A"; got != want {
+		t.Errorf("a frame of 100 bytes begins with % x, want % x", got, want)
+	}
+}
+
+func TestPlausibleLooksAtWhatAHeaderSaysOfItself(t *testing.T) {
+	t.Parallel()
+	for format, headers := range map[string][2]string{
+		"bin2+tpdu":       {"\x60\x00\x03\x00\x00", "\x61\x00\x03\x00\x00"},
+		"bin2+cup":        {"\x60\x00\x03\x00\x00\x60\x31\x00\x31\x01\x00", "\x00\x00\x03\x00\x00\x60\x31\x00\x31\x01\x00"},
+		"bin2+base1":      {"\x16\x01\x02" + strings.Repeat("\x00", 19), "\x1A\x01\x02" + strings.Repeat("\x00", 19)},
+		"bin2+base24":     {"ISO025000055", "0SO025000055"},
+		"bin2+fixed=4142": {"AB", "AC"},
+		"bin2+hdr=2":      {"AB", "ABC"},
+	} {
+		f := mustParse(t, format)
+		if !f.Plausible([]byte(headers[0])) || f.Plausible([]byte(headers[1])) {
+			t.Errorf("%s takes %q for a header: %t, and %q: %t", format, headers[0], f.Plausible([]byte(headers[0])),
+				headers[1], f.Plausible([]byte(headers[1])))
 		}
 	}
 }

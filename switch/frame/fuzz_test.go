@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +75,10 @@ func checkAgain(t *testing.T, format frame.Format, header, body, consumed []byte
 	}
 	if strings.HasPrefix(format.String(), "hex4") { // the reader takes lower-case digits too
 		consumed = append(bytes.ToUpper(consumed[:4]), consumed[4:]...)
+	}
+	if strings.Contains(format.String(), "+base1") { // the total length in the header is always ours
+		at := len(consumed) - len(body) - format.HeaderBytes() + 3
+		consumed = slices.Concat(consumed[:at], again[at:at+2], consumed[at+2:])
 	}
 	if !bytes.Equal(again, consumed) {
 		t.Fatalf("%s: encoded again % x, consumed % x", format, again, consumed)

@@ -29,12 +29,14 @@ const elementsMax = 128
 // Dialect is the way one kind of peer writes ISO 8583. It never changes after it was loaded, and it is safe
 // for concurrent use.
 type Dialect struct {
-	name     string
-	version  Version
-	mti      element
-	bitmap   bitmapCodec
-	elements [elementsMax + 1]element // an element without a class is undefined
-	spec     func() *iso8583.MessageSpec
+	name        string
+	description string
+	version     Version
+	mti         element
+	bitmap      bitmapCodec
+	elements    [elementsMax + 1]element // an element without a class is undefined
+	profile     Profile
+	spec        func() *iso8583.MessageSpec
 }
 
 //go:embed dialects/*.yaml
@@ -119,6 +121,12 @@ func (d *Dialect) Name() string { return d.name }
 
 // Version is the edition of the standard that the dialect's base follows.
 func (d *Dialect) Version() Version { return d.version }
+
+// Description is the sentence by which the file introduces itself; it may be empty.
+func (d *Dialect) Description() string { return d.description }
+
+// Profile says what peers of this dialect mean by its elements, and how they want to be answered. It is read-only.
+func (d *Dialect) Profile() *Profile { return &d.profile }
 
 // Spec is the dialect in the terms of moov's library, for the client connections that are built on it. It is
 // read-only. Messages that come back through it should still go through Decode, because moov's own loop

@@ -28,6 +28,7 @@ type dialectFile struct {
 	Binary          string              `yaml:"binary"`
 	Length          lengthFile          `yaml:"length"`
 	Elements        map[int]elementFile `yaml:"elements"`
+	Profile         profileFile         `yaml:"profile"`
 }
 
 // elementFile overrides one element; an empty key leaves what the base and the dialect say.
@@ -36,6 +37,7 @@ type elementFile struct {
 	Format   string     `yaml:"format"`
 	Encoding string     `yaml:"encoding"`
 	Length   lengthFile `yaml:"length"`
+	Parts    *partsFile `yaml:"parts"`
 }
 
 // lengthFile describes length prefixes.
@@ -107,6 +109,10 @@ func (d *Dialect) compile(file *dialectFile) error {
 			return fmt.Errorf("elements.%d%w", de, err)
 		}
 	}
+	d.description = file.Description
+	if err := file.Profile.compile(d); err != nil {
+		return fmt.Errorf("profile.%w", err)
+	}
 	return nil
 }
 
@@ -138,28 +144,47 @@ func (d *Dialect) compileElement(de int, file *dialectFile, switches *switches) 
 	if over.Name != "" {
 		e.name = over.Name
 	}
+	if over.Format == "" && e.class == 0 {
+		if overridden {
+			return errors.New(".format: the base has no such element, so its format is needed")
+		}
+		return nil
+	}
+	if err := e.compile(over, file.Length, switches); err != nil {
+		return err
+	}
+	switch {
+	case over.Parts == nil && de == 55 && e.class == classBinary:
+		e.layout = &layout{kind: layoutBER}
+	case over.Parts == nil && de == 34 && d.version == V2003 && e.class == classBinary:
+		e.layout = &layout{kind: layoutDataset}
+	case over.Parts != nil:
+		var err error
+		if e.layout, err = over.Parts.compile(&e, file.Length, switches); err != nil {
+			return fmt.Errorf(".parts.%w", err)
+		}
+	}
+	d.elements[de] = e
+	return nil
+}
+
+// compile gives the element what the file says of it. Its errors begin with the key behind a dot.
+func (e *element) compile(over elementFile, length lengthFile, switches *switches) error {
 	if over.Format != "" {
 		var err error
 		if e.format, err = parseFormat(over.Format); err != nil {
 			return fmt.Errorf(".format: %w", err)
 		}
 	}
-	if e.class == 0 {
-		if overridden {
-			return errors.New(".format: the base has no such element, so its format is needed")
-		}
-		return nil
-	}
 	if err := e.setEncoding(over.Encoding, switches); err != nil {
 		return fmt.Errorf(".encoding: %w", err)
 	}
-	if e.dots == 0 {
-		if over.Length != (lengthFile{}) {
-			return errors.New(".length: an element of fixed length has none")
+	if e.dots > 0 {
+		if err := e.setLength(over.Length, length); err != nil {
+			return fmt.Errorf(".%w", err)
 		}
-	} else if err := e.setLength(over.Length, file.Length); err != nil {
-		return fmt.Errorf(".%w", err)
+	} else if over.Length != (lengthFile{}) {
+		return errors.New(".length: an element of fixed length has none")
 	}
-	d.elements[de] = e
 	return nil
 }

@@ -28,6 +28,8 @@ type element struct {
 	// upper says whether hexadecimal digits are written in capitals.
 	upper  bool
 	length lengthCodec
+	// layout is what is known of its inside; nil when it is opaque or plain.
+	layout *layout
 }
 
 // wireBytes is the number of bytes that n characters take, without their length prefix.

@@ -179,7 +179,7 @@ func (l *link) encode(buf []byte, it item) (out []byte, ok bool) {
 		}
 	}()
 	format := l.server.config.Format
-	var space [16]byte
+	var space [32]byte
 	header := l.header(space[:0], it.exchange)
 	out, mark := format.Begin(buf, header)
 	out, err := it.message.Append(out)
