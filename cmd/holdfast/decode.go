@@ -245,7 +245,7 @@ func lengths(m *iso.Message) []iso.Element {
 	}
 	elements := m.Describe()
 	for i := range elements {
-		if de := elements[i].DE; de != 0 {
+		if de := elements[i].DE; de != 0 && elements[i].Part == "" {
 			elements[i].Value = fmt.Sprintf("(%d bytes)", len(m.Get(de)))
 		}
 	}
@@ -262,7 +262,11 @@ func (c *decodeCmd) print(w io.Writer, m decoded) error {
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, e := range m.Elements {
-		if _, err := fmt.Fprintf(table, "  %3d\t%s\t%s\n", e.DE, e.Name, e.Value); err != nil {
+		number := fmt.Sprintf("%3d", e.DE)
+		if e.Part != "" {
+			number += "." + e.Part
+		}
+		if _, err := fmt.Fprintf(table, "  %s\t%s\t%s\n", number, e.Name, e.Value); err != nil {
 			return err
 		}
 	}

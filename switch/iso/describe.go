@@ -12,6 +12,8 @@ import (
 type Element struct {
 	// DE is the element's number; 0 is the message type.
 	DE int `json:"de"`
+	// Part is the number or tag of a part inside the element; empty for the element itself.
+	Part string `json:"part,omitempty"`
 	// Name is what the dialect calls the element.
 	Name string `json:"name"`
 	// Value is the content in UTF-8, masked, or its length in the form "(8 bytes)".
@@ -38,7 +40,8 @@ var shown = map[Version][]int{
 }
 
 // Describe lists the message type and the elements present, ascending, with values fit for a screen or a log:
-// the card number masked, what is not known to be harmless as a length only.
+// the card number masked, what is not known to be harmless as a length only. The parts of an element whose layout the
+// dialect knows follow it, as lengths.
 func (m *Message) Describe() []Element {
 	des := m.Elements()
 	out := make([]Element, 0, len(des)+1)
@@ -46,6 +49,10 @@ func (m *Message) Describe() []Element {
 	for _, de := range des {
 		e := &m.content().dialect.elements[de]
 		out = append(out, Element{DE: de, Name: e.name, Value: m.describe(e)})
+		parts, _ := m.Parts(de) // those before a fault are described, and the element's length tells that there is more
+		for _, p := range parts {
+			out = append(out, Element{DE: de, Part: p.Name, Name: p.Title, Value: fmt.Sprintf("(%d bytes)", len(p.Value))})
+		}
 	}
 	return out
 }

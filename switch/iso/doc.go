@@ -27,8 +27,14 @@
 // message type and the element numbers only. [Message.Describe] is the only way to text, and it works from a
 // list of elements that may be shown.
 //
+// # Meaning
+//
+// A dialect also has a [Profile]: where values stand and whose form they have. The readers of meaning (amounts, times,
+// originals, replacements, the point of service, the phase of a life) work through it, so that a caller needs no
+// element number for what the editions and the networks do differently. They judge one element each; what a message
+// must have, and what follows from it, is the gateway's to say.
+//
 // # What this package does not do
 //
-// It does not frame (that is switch/frame), it does not know headers, and it gives no element a meaning
-// beyond its number: reading amounts and dates is the gateway's work.
+// It does not frame (that is switch/frame) and it does not know headers; a profile only names the framing.
 package iso

@@ -5,7 +5,7 @@ import "fmt"
 // Kind says what is wrong with a message or with one of its elements.
 type Kind uint8
 
-// The kinds of fault that Decode and Set report.
+// The kinds of fault: Decode and Set report those up to KindBitmap, the readers of meaning the others too.
 const (
 	// KindShort: the message ends before the element does.
 	KindShort Kind = iota + 1
@@ -23,6 +23,14 @@ const (
 	KindMTI
 	// KindBitmap: the bitmap is not readable, or announces a third one.
 	KindBitmap
+	// KindMissing: an element that is needed is not there.
+	KindMissing
+	// KindValue: the content is of the right form and no value that the element can have.
+	KindValue
+	// KindAmount: the content is no amount, or one that cannot be.
+	KindAmount
+	// KindDate: there is no such date or time.
+	KindDate
 )
 
 var kindNames = [...]string{
@@ -34,6 +42,10 @@ var kindNames = [...]string{
 	KindTrailing:   "bytes after the last element",
 	KindMTI:        "message type is not four digits",
 	KindBitmap:     "wrong bitmap",
+	KindMissing:    "missing",
+	KindValue:      "impossible value",
+	KindAmount:     "impossible amount",
+	KindDate:       "impossible date",
 }
 
 // String names the kind in lower-case words.

@@ -166,7 +166,7 @@ var alphabets = map[string]string{
 func defaultProfile(v Version) Profile {
 	p := Profile{
 		ApprovalAlphabet: alphabets["alphanumeric"], SurchargeIncluded: true,
-		Forms:  Forms{Amounts: v, LocalTime: v, Original: v, Entry: v, ActionCodes: v},
+		Forms: Forms{Amounts: v, LocalTime: v, Original: v, Entry: v, ActionCodes: v},
 		Places: Places{MCC: whole(26), Function: whole(24), Reason: whole(25), ReversalReason: whole(25), NetworkCode: whole(24),
 			FileCode: whole(24), FileData: whole(72), OriginalAmounts: whole(30), KeyBlock: whole(96)},
 	}
