@@ -83,6 +83,7 @@ type Request struct {
 	Peer       string
 	ReceivedAt time.Time
 	Deadline   time.Time // after it no approval may leave
+	DigitsOnly bool      // the peer takes no letters in approval codes
 
 	PAN         pan.Number
 	Expiry      Month // as in the message; ExpiryGiven says whether it was there

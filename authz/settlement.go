@@ -49,3 +49,18 @@ type Total struct{ Count, Amount int64 }
 func (t *Totals) Net() int64 {
 	return (t.Debits.Amount - t.DebitReversals.Amount) - (t.Credits.Amount - t.CreditReversals.Amount)
 }
+
+// Settles is what the entry's row moves between the peer and us: of an approval of a part, only that part.
+func (e *Entry) Settles() Settlement {
+	r := e.Request
+	s := r.Settlement
+	if e.Decision.Reason != ApprovedPart || s.Amount.Minor == 0 {
+		return s
+	}
+	if s.Amount.Currency == r.Amount.Currency {
+		s.Amount.Minor = min(s.Amount.Minor, e.Decision.ApprovedTransaction)
+		return s
+	}
+	s.Amount.Minor = money.Share(s.Amount.Minor, e.Decision.ApprovedTransaction, r.Amount.Minor)
+	return s
+}

@@ -57,18 +57,19 @@ func (a tables) Insert(r *arbiter.Row) (bool, error) {
 	if a.c.Changes() == 0 {
 		return false, nil
 	}
-	return true, a.settle(q)
+	return true, a.settle(e)
 }
 
 // settle notes what the row moves between the peer and us, for reconciliation.
-func (a tables) settle(q *authz.Request) error {
-	if q.Settlement.Day == 0 {
+func (a tables) settle(e *authz.Entry) error {
+	q, s := e.Request, e.Settles()
+	if s.Day == 0 {
 		return nil
 	}
 	return a.exec("INSERT INTO settlements (authorization_id, peer, day, currency, amount) VALUES (?1,?2,?3,?4,?5)", func(b *binder) {
 		b.int(int64(q.ID))
 		b.text(q.Peer)
-		b.int(int64(q.Settlement.Day), numeric(q.Settlement.Amount.Currency), q.Settlement.Amount.Minor)
+		b.int(int64(s.Day), numeric(s.Amount.Currency), s.Amount.Minor)
 	})
 }
 

@@ -62,7 +62,7 @@ func (c *rowColumns) add(r *arbiter.Row) {
 		c.texts[i] = append(c.texts[i], clean(v))
 	}
 	c.dup = append(c.dup, q.Dup[:])
-	c.settled.add(q)
+	c.settled.add(e)
 }
 
 func (c *rowColumns) empty() bool { return len(c.dup) == 0 }
@@ -110,8 +110,8 @@ type settledColumns struct {
 const insertSettled = `INSERT INTO settlements (authorization_id, day, currency, amount, peer)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[])`
 
-func (c *settledColumns) add(q *authz.Request) {
-	s := &q.Settlement
+func (c *settledColumns) add(e *authz.Entry) {
+	q, s := e.Request, e.Settles()
 	if s.Day == 0 {
 		return
 	}

@@ -37,7 +37,7 @@ func Reconcile(ctx context.Context, q Querier, peer string, day authz.Day, c mon
 			total = &t.DebitReversals
 		case tran.Debit():
 			total = &t.Debits
-		case tran == authz.Inquiry || tran == authz.Verification || tran == authz.TransactionUnsupported:
+		case !tran.Credit():
 			return nil // moves nothing
 		case reversal:
 			total = &t.CreditReversals
@@ -51,9 +51,9 @@ FROM settlements s JOIN authorizations a ON a.id = s.authorization_id
 LEFT JOIN authorizations o ON a.kind = $4 AND o.id = a.original_id
 LEFT JOIN settlements p ON p.authorization_id = o.id
 WHERE s.peer = $1 AND s.day = $2 AND CASE WHEN s.currency = 0 THEN p.currency ELSE s.currency END = $3
- AND (a.kind IN ($5, $6) AND a.answered IN ($7, $8) OR a.kind = $4 AND o.kind IN ($5, $6) AND a.given > 0)
+ AND (a.kind IN ($5, $6) AND a.answered IN ($7, $8, $9) OR a.kind = $4 AND o.kind IN ($5, $6) AND a.given > 0)
 GROUP BY CASE WHEN a.kind = $4 THEN 1 ELSE 0 END, coalesce(o.tran, a.tran)`,
 		peer, int64(day), numeric(c), int64(authz.Reversal), int64(authz.Financial), int64(authz.FinancialAdvice),
-		int64(authz.Approved), int64(authz.AdviceAccepted))
+		int64(authz.Approved), int64(authz.ApprovedPart), int64(authz.AdviceAccepted))
 	return t, wrap("reconcile", err)
 }
