@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -23,11 +24,11 @@ func TestSampleConfigurationLoads(t *testing.T) {
 	}
 	// What the sample shows as defaults are the defaults.
 	sample := setups[0].server.Defaults()
-	usual, err := listenerConfig{}.setup()
+	usual, err := listenerConfig{}.setup(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sample != usual.server.Defaults() || setups[0].address != usual.address || *setups[0].peer != *withDeadline(usual) {
+	if sample != usual.server.Defaults() || setups[0].address != usual.address || !reflect.DeepEqual(*setups[0].peer, *withDeadline(usual)) {
 		t.Errorf("the sample says %+v, the defaults are %+v", setups[0], usual)
 	}
 }

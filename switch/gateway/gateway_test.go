@@ -103,7 +103,6 @@ func TestAnswersByKindOfMessage(t *testing.T) {
 		"reversal repeat":         {"0401", "0410", "00", nil},
 		"reversal advice":         {"0420", "0430", "00", elements{39: "68"}},
 		"reversal advice repeat":  {"0421", "0430", "00", nil},
-		"reconciliation, not yet": {"0500", "0510", "12", nil},
 		"amount missing":          {"0100", "0110", "30", elements{4: ""}},
 		"currency unknown":        {"0100", "0110", "30", elements{49: "000"}},
 		"month 13":                {"0100", "0110", "30", elements{7: "1322120001"}},
@@ -173,9 +172,7 @@ func TestReversals(t *testing.T) {
 }
 
 func TestNetworkManagementAndSignOn(t *testing.T) {
-	c := open(t, "iso87-bcd")
-	c.peer.RequireSignOn = true
-	c.session = c.gateway.Open(c.peer)
+	c := open(t, "iso87-bcd", func(c *counter) { c.peer.RequireSignOn = true })
 	manage := func(code string) *iso.Message {
 		return c.message("0800", storetest.Holder{Number: c.Alice.Number}, elements{2: "", 3: "", 4: "", 14: "", 18: "", 22: "", 25: "", 35: "",
 			41: "", 42: "", 43: "", 49: "", 63: "", 37: "", 70: code})
