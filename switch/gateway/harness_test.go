@@ -140,10 +140,11 @@ type exchange struct {
 	answer   gateway.Encoder
 	strike   bool
 	attached any
+	at       time.Time
 }
 
 func (x *exchange) Body() []byte                     { return x.body }
-func (x *exchange) ReceivedAt() time.Time            { return time.Now() }
+func (x *exchange) ReceivedAt() time.Time            { return x.at }
 func (x *exchange) Attach(v any)                     { x.attached = v }
 func (x *exchange) Reply(e gateway.Encoder)          { x.answer = e; close(x.done) }
 func (x *exchange) MalformedReply(e gateway.Encoder) { x.strike = true; x.Reply(e) }
@@ -153,7 +154,7 @@ func (x *exchange) Silent()                          { close(x.done) }
 // raw passes bytes through the session and returns the exchange when it has ended.
 func (c *counter) raw(body []byte) *exchange {
 	c.t.Helper()
-	x := &exchange{body: append([]byte(nil), body...), done: make(chan struct{})}
+	x := &exchange{body: append([]byte(nil), body...), done: make(chan struct{}), at: time.Now()}
 	c.session.Frame(x)
 	clear(x.body) // it belongs to the next frame now
 	select {
