@@ -239,3 +239,12 @@ func TestVectorsAreReadTheSameInEveryVersion(t *testing.T) {
 		}
 	}
 }
+
+func mustHex(t *testing.T, s string) []byte {
+	t.Helper()
+	raw, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
