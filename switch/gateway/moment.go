@@ -27,8 +27,12 @@ func monthDay(s string) bool {
 	return len(s) >= 4 && date(2024, two(s), two(s[2:]))
 }
 
+// daysOf are the days of the months, in a leap year.
+var daysOf = [...]int{0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
+
 func date(year, month, day int) bool {
-	return month >= 1 && month <= 12 && day >= 1 && day <= time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
+	leap := year%4 == 0 && (year%100 != 0 || year%400 == 0)
+	return month >= 1 && month <= 12 && day >= 1 && day <= daysOf[month] && (leap || month != 2 || day < 29)
 }
 
 // clock takes a leap second.
