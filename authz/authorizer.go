@@ -21,6 +21,7 @@ type Config struct {
 	CommitTimeout time.Duration // of one commit; default 5 s
 	Overlap       bool          // place the next holds while a batch commits: worth it when the cache is remote
 	Now           func() time.Time
+	Verifier      Verifier // of evidence; default: the keystore
 }
 
 func (c *Config) defaults() error {
@@ -74,6 +75,9 @@ func New(cfg Config, cards Cards, holds Holds, journal Journal, keys *keystore.S
 	if err := cfg.defaults(); err != nil {
 		return nil, err
 	}
+	if cfg.Verifier == nil {
+		cfg.Verifier = NewVerifier(keys)
+	}
 	a := &Authorizer{cfg: cfg, cards: cards, holds: holds, journal: journal, keys: keys,
 		cache: newCardCache(cfg.CardsMax)}
 	a.ids.node, a.ids.last = int64(cfg.Node), cfg.LastID.tick()
@@ -93,6 +97,9 @@ func (a *Authorizer) Submit(r *Request, w Waiter) {
 	r.Tag = a.keys.Tag(r.PAN)
 	r.Dup = dupKey(a.keys, r)
 	partner, known := a.routes.Load().find(r.PAN.BIN(8))
+	if w != nil && !r.Evidence.Chip.IsZero() {
+		w = &chipWaiter{a, r, w}
+	}
 	it := &item{req: r, waiter: w, routed: known}
 	if !a.lane(partner).push(it) {
 		a.stats.shed.Add(1)

@@ -48,12 +48,20 @@ type desk struct {
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
+	return newDeskWith(t, func(*desk, *authz.Config) {})
+}
+
+// newDeskWith is a desk whose configuration the test changes.
+func newDeskWith(t *testing.T, change func(*desk, *authz.Config)) *desk {
+	t.Helper()
 	s, err := litestore.Open(filepath.Join(t.TempDir(), "holdfast.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := &desk{t: t, World: storetest.NewWorld(t, s), journal: &storetest.Faulty{Journal: s}, now: storetest.Epoch, holds: memholds.New()}
-	if d.a, err = authz.New(authz.Config{Now: d.clock, Overlap: overlapped}, s, d.holds, d.journal, d.Keys); err != nil {
+	cfg := authz.Config{Now: d.clock, Overlap: overlapped}
+	change(d, &cfg)
+	if d.a, err = authz.New(cfg, s, d.holds, d.journal, d.Keys); err != nil {
 		t.Fatal(err)
 	}
 	var programs []authz.Program

@@ -91,6 +91,12 @@ type Card struct {
 
 	HolderRestricted  bool // the user or the partner may not transact
 	BalanceRestricted bool // the balance is locked for debits or closed
+
+	Profile  keystore.Sealed // what its evidence is held against; only the keystore reads it
+	HasPIN   bool
+	PINTries uint8  // wrong PINs since the last right one
+	PINLock  bool   // the last wrong PIN locks the card
+	ATC      uint16 // the highest transaction counter seen of its chip; 0: none yet
 }
 
 // Program is what routing knows of a card program: which numbers are its own and whose lane decides.

@@ -1,5 +1,7 @@
 package authz
 
+import "slices"
+
 // A check looks at one thing and returns the reason to decline, or Approved to go on.
 type check struct {
 	name string
@@ -8,7 +10,10 @@ type check struct {
 
 // checks are in the order of the precedence of their reasons. The funds come after them, in the hold:
 // a decline for funds must not tell anything about a card that would be declined anyway.
-var checks = [...]check{
+var checks = slices.Concat(cardChecks, evidenceChecks, productChecks)
+
+// cardChecks come before the evidence: no PIN is tried on a card that is locked or has expired.
+var cardChecks = []check{
 	{"transaction is served", func(r *Request, _ *Card) Reason {
 		return unless(r.Transaction != TransactionUnsupported, TransactionUnknown)
 	}},
@@ -26,6 +31,10 @@ var checks = [...]check{
 	{"expiry agrees", func(r *Request, c *Card) Reason {
 		return unless(!r.ExpiryGiven || r.Expiry == c.Expiry, ExpiryMismatch)
 	}},
+}
+
+// productChecks come after the evidence.
+var productChecks = []check{
 	{"user and partner may transact", func(_ *Request, c *Card) Reason {
 		return unless(!c.HolderRestricted, HolderRestricted)
 	}},
@@ -47,6 +56,11 @@ func unless(ok bool, reason Reason) Reason {
 		return Approved
 	}
 	return reason
+}
+
+// sound reports whether the card and the request have come as far as the evidence.
+func sound(r *Request, c *Card) bool {
+	return !slices.ContainsFunc(cardChecks, func(k check) bool { return k.test(r, c) != Approved })
 }
 
 // Check is the pure part of the decision: the first check that fails gives the reason, and passed is

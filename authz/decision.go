@@ -25,6 +25,9 @@ type Decision struct {
 	UserBefore, DepositBefore int64
 	Known                     bool
 
+	// IssuerAuth answers the card's chip (tag 91 of DE 55); nil: none is sent.
+	IssuerAuth []byte
+
 	Repeated bool  // a stored answer, given again
 	Cause    error // why it could not be decided, or what is odd about it
 }

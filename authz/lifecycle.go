@@ -55,7 +55,7 @@ func (c Channel) String() string {
 type Evidence struct {
 	CVV2     pan.Secret // three digits typed in
 	PINBlock pan.Secret // eight bytes of DE 52, or sixteen of ISO format 4, still encrypted
-	PINForm  string     // the block's format and key by the message, when it says them (DE 53); empty: by the peer
+	PINForm  string     // the block's format by the message: its digit, or DE 53 of 1987; empty: by the peer
 	Track2   pan.Secret // DE 35 as received
 	Chip     pan.Secret // DE 55, BER-TLV
 	Sequence string     // DE 23, the card's sequence number

@@ -49,7 +49,7 @@ func (l *lane) decide(ctx context.Context, batch []*item) error {
 	}
 	holds := make([]*Hold, 0, len(batch))
 	for _, it := range batch {
-		if l.check(it) {
+		if l.check(ctx, it) {
 			holds = append(holds, &it.hold)
 		}
 	}
@@ -76,18 +76,36 @@ func (l *lane) snapshots(ctx context.Context, batch []*item) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	tags := make([]Tag, len(missing))
-	for i, it := range missing {
-		tags[i] = it.req.Tag
+	if err := l.find(ctx, missing, func(it *item) []Tag { return []Tag{it.req.Tag} }); err != nil {
+		return err
+	}
+	// During a rotation of the tag keys a card may still be under its old tag, or be under the next one already.
+	return l.find(ctx, missing, func(it *item) []Tag { return l.a.keys.OtherTags(it.req.PAN) })
+}
+
+// find looks up those of the items that are not known yet, each by its tags.
+func (l *lane) find(ctx context.Context, items []*item, by func(*item) []Tag) error {
+	var tags []Tag
+	var of []*item
+	for _, it := range items {
+		if it.known {
+			continue
+		}
+		for _, tag := range by(it) {
+			tags, of = append(tags, tag), append(of, it)
+		}
+	}
+	if len(tags) == 0 {
+		return nil
 	}
 	return l.a.cards.Find(ctx, tags, func(i int, c Card) {
-		missing[i].card, missing[i].known = c, true
-		l.a.cache.put(tags[i], c)
+		of[i].card, of[i].known = c, true
+		l.a.cache.put(of[i].req.Tag, c)
 	})
 }
 
 // check makes the entry of an item and reports whether it needs the cache of balances.
-func (l *lane) check(it *item) bool {
+func (l *lane) check(ctx context.Context, it *item) bool {
 	r, e := it.req, &it.entry
 	*e = Entry{Request: r, Void: it.void, Decision: Decision{ID: r.ID}}
 	it.hold = Hold{}
@@ -107,11 +125,34 @@ func (l *lane) check(it *item) bool {
 		e.Decision.Reason = BINUnknown
 		return false
 	}
+	if r.Evidence.Given() && !l.verify(ctx, it) {
+		return false
+	}
 	e.Decision.Reason, e.Decision.Passed = Check(r, e.Card)
+	if !r.Proof.zero() {
+		e.Counters = countersAfter(&r.Proof, e.Card, e.Decision.Reason)
+	}
 	if e.Decision.Reason != Approved || !r.Transaction.Debit() && r.Transaction != Inquiry {
 		return false
 	}
 	it.want(r.Transaction.Debit(), false)
+	return true
+}
+
+// verify holds the evidence against the card, again for each snapshot that the item is decided on. False: it could
+// not be told, and the entry says so.
+func (l *lane) verify(ctx context.Context, it *item) bool {
+	r, e := it.req, &it.entry
+	r.Proof = Proof{}
+	if !sound(r, e.Card) {
+		return true
+	}
+	var err error
+	if r.Proof, err = l.a.cfg.Verifier.Verify(ctx, r, e.Card); err != nil {
+		r.Proof = Proof{}
+		e.Decision.Reason, e.Decision.Cause = Inoperative, err
+		return false
+	}
 	return true
 }
 

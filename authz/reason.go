@@ -5,7 +5,7 @@ package authz
 //
 // The order is the precedence: [Check] tests in this order and the first reason that applies is the
 // answer (after the precedence proposed for issuers in ISO 8583 practice: format, routing, card,
-// card state, product, funds). Approvals and acknowledgements come first.
+// card state, evidence, product, funds). Approvals and acknowledgements come first.
 type Reason uint8
 
 const (
@@ -36,6 +36,16 @@ const (
 	CardNotActivated    // ordered or delivered, not yet activated
 	CardExpired         // past the last day of its month
 	ExpiryMismatch      // the expiry in the message is not the card's
+	TrackValueWrong     // the verification value on the track is not the card's
+	ChipDataWrong       // chip data that cannot be read, or says other than the message
+	CryptogramWrong     // the chip's cryptogram is not the card's
+	CryptogramReplayed  // the chip's counter was seen before, or is too far ahead
+	CVV2Wrong           // the typed verification value is not the card's
+	PINRequired         // a PIN is needed and none came
+	PINNotSet           // a PIN came and the card has none
+	PINBlockInvalid     // the PIN block cannot be read; no try
+	PINTriesExceeded    // the wrong PIN that was the last, or a PIN after it
+	PINWrong            // the PIN is not the card's; a try
 	HolderRestricted    // the user or the partner may not transact
 	BalanceRestricted   // the balance is locked for debits or closed
 	CurrencyRefused     // not the balance's currency and no amount in it
@@ -59,7 +69,10 @@ var reasonNames = [...]string{
 	"FORMAT_ERROR", "PEER_SIGNED_OFF", "BIN_UNKNOWN", "TRANSACTION_UNKNOWN", "REPEAT_MISMATCH",
 	"CARD_UNKNOWN", "CARD_REMOVED", "LOCKED_STOLEN", "LOCKED_LOST", "LOCKED_REPLACED",
 	"LOCKED_INACTIVE", "LOCKED_FRAUD", "LOCKED_PIN_TRIES", "LOCKED_CONSOLIDATION", "LOCKED_QUERY",
-	"CARD_NOT_ACTIVATED", "CARD_EXPIRED", "EXPIRY_MISMATCH", "HOLDER_RESTRICTED",
+	"CARD_NOT_ACTIVATED", "CARD_EXPIRED", "EXPIRY_MISMATCH",
+	"TRACK_VALUE_WRONG", "CHIP_DATA_WRONG", "CRYPTOGRAM_WRONG", "CRYPTOGRAM_REPLAYED", "CVV2_WRONG",
+	"PIN_REQUIRED", "PIN_NOT_SET", "PIN_BLOCK_INVALID", "PIN_TRIES_EXCEEDED", "PIN_WRONG",
+	"HOLDER_RESTRICTED",
 	"BALANCE_RESTRICTED", "CURRENCY_REFUSED", "AMOUNT_INVALID", "REVERSED_BEFORE_ORIGINAL",
 	"PARTNER_DEPOSIT_INSUFFICIENT", "INSUFFICIENT_FUNDS",
 	"DECISION_LATE", "INOPERATIVE", "MALFUNCTION",

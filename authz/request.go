@@ -126,6 +126,8 @@ type Request struct {
 	// Release names a row to undo directly: our own entry after a late or doubtful decision.
 	Release ID
 
+	Proof Proof // what the evidence proves of the card; set when it is decided
+
 	Tag Tag    // set by Submit
 	Dup DupKey // set by Submit
 }

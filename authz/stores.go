@@ -70,12 +70,15 @@ type Entry struct {
 	Hold     int64 // minor units wanted of balance and deposit; also of a decline for want of funds
 	Void     bool  // undo the row of Request.ID: its answer never left. Without a row, occupy its key
 	Outcome  Outcome
+
+	// Counters is what the decision does to the card's own counters, in the transaction that writes its row.
+	Counters Counters
 }
 
 // Truth is what the journal knows after a batch, for the caches to learn.
 type Truth struct {
 	Balances []Balance
-	Cards    []Card // of entries that were stale because of their card
+	Cards    []Card // of entries that were stale because of their card, or changed it
 }
 
 // Journal is the arbiter and the only truth. One call is one transaction.
@@ -85,6 +88,9 @@ type Journal interface {
 	//   - the first row of a key is Committed, a later one Duplicate;
 	//   - an entry that was decided on another version of its card is Stale; so is an approval that
 	//     the balances do not cover, and a decline for want of funds that they would have covered;
+	//   - an entry's counters change its card with the row, and only with it: a wrong PIN adds a try and raises the
+	//     card's version, and the last one locks the card where it says so; a right one starts over. An entry
+	//     whose chip counter is not above the highest seen is Stale, so that of two only one wins;
 	//   - an approval whose reversal came first is Committed as declined with ReversedBefore;
 	//   - a reversal finds its original by MatchOriginal, undoes it by Undo, and leaves a tombstone
 	//     when there is none; an advice replaces the hold of the request that it settles.

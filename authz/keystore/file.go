@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"holdfast/authz/keystore/retail"
 )
 
 // fileVersion is the form of the file that this program reads and writes.
@@ -20,19 +22,61 @@ const fileVersion = 1
 // fileBytesMax bounds what is read: the file of a thousand keys is smaller.
 const fileBytesMax = 1 << 20
 
-// What a key may be used for. A file has one active key for each.
+// What a key may be used for.
 const (
-	usagePAN       = "pan-aead" // AES-256-GCM over card numbers
+	usagePAN       = "pan-aead" // AES-256-GCM over card numbers and card profiles
 	usageTag       = "pan-tag"  // HMAC-SHA-256, look-up of a card by its number
 	usageApproval  = "approval" // HMAC-SHA-256, approval codes
 	usageDuplicate = "dup"      // HMAC-SHA-256, duplicate keys and other hashes
+	usageCVV       = "cvk"      // TDES, card verification values
+	usagePVV       = "pvk"      // TDES, PIN verification values
+	usageChip      = "imk-ac"   // TDES, master key of the chips' cryptograms
+	usageZone      = "zmk"      // TDES or AES, wraps the keys that one peer sends
 )
 
-var usages = []string{usagePAN, usageTag, usageApproval, usageDuplicate}
+// spec says what the keys of a usage are like.
+type spec struct {
+	sizes      []int             // in bytes
+	made       bool              // a new file has one
+	required   bool              // a file without an active one is refused
+	attributes map[string]string // those it may have, with what they are when nothing else is said
+}
 
-// States of a key, after NIST SP 800-57: an active key is used for new work, an
-// older one only opens what it made.
+var usages = map[string]spec{
+	usagePAN:       {sizes: []int{keySize}, made: true, required: true},
+	usageTag:       {sizes: []int{keySize}, made: true, required: true},
+	usageApproval:  {sizes: []int{keySize}, made: true, required: true},
+	usageDuplicate: {sizes: []int{keySize}, made: true, required: true},
+	usageCVV:       {sizes: []int{16}, made: true, attributes: map[string]string{attrExpiry: "YYMM", attrOffset: "5"}},
+	usagePVV:       {sizes: []int{16}, made: true, attributes: map[string]string{attrIndex: "1"}},
+	usageChip:      {sizes: []int{16}, made: true},
+	usageZone: {sizes: []int{16, 24, 32},
+		attributes: map[string]string{attrPeer: "", attrAlgorithm: algorithmTDES, attrFormats: "03"}},
+}
+
+// usagesMade are the usages of a new file, in the order of their ids.
+var usagesMade = []string{usagePAN, usageTag, usageApproval, usageDuplicate, usageCVV, usagePVV, usageChip}
+
+// Attributes of keys: agreements that belong to a key, because without them its values match nobody's.
 const (
+	attrExpiry    = "expiry"    // the order of the expiry in a CVV2: YYMM or MMYY
+	attrOffset    = "offset"    // where in the discretionary data of the track the value stands
+	attrIndex     = "index"     // the digit that names a PVV key
+	attrPeer      = "peer"      // whose zone it is
+	attrAlgorithm = "algorithm" // TDES or AES
+	attrFormats   = "formats"   // the PIN block formats agreed on, such as 03
+)
+
+// Algorithms of zone keys.
+const (
+	algorithmTDES = "TDES"
+	algorithmAES  = "AES"
+)
+
+// States of a key, after NIST SP 800-57: an active key is used for new work. An older one only opens what it made,
+// and so does a pending one, which another node may be using already.
+const (
+	statePending = "pending"
 	stateActive  = "active"
 	stateRetired = "decrypt-only"
 )
@@ -47,11 +91,13 @@ type file struct {
 
 // record is one key. In a sealed file its usage, state and id are bound to it.
 type record struct {
-	ID       uint32 `json:"id"` // unique in the file, never used again
-	Usage    string `json:"usage"`
-	State    string `json:"state"`
-	Created  string `json:"created"`  // RFC 3339, UTC
-	Material []byte `json:"material"` // the key; sealed, if the file is
+	ID      uint32 `json:"id"` // unique in the file, never used again
+	Usage   string `json:"usage"`
+	State   string `json:"state"`
+	Created string `json:"created"` // RFC 3339, UTC
+	// Attributes of the key, bound to it like its usage.
+	Attributes map[string]string `json:"attributes,omitempty"`
+	Material   []byte            `json:"material"` // the key; sealed, if the file is
 
 	key []byte // the key in clear, in memory only
 }
@@ -76,12 +122,8 @@ func Open(path string, passphrase []byte) (*Store, error) {
 func Create(path string, passphrase []byte) (*Store, error) {
 	f := file{Version: fileVersion}
 	created := time.Now().UTC().Format(time.RFC3339)
-	for i, usage := range usages {
-		key := make([]byte, keySize)
-		_, _ = rand.Read(key) // never fails: it ends the program instead
-		f.Keys = append(f.Keys, record{
-			ID: uint32(i + 1), Usage: usage, State: stateActive, Created: created, key: key,
-		})
+	for _, usage := range usagesMade {
+		f.add(usage, stateActive, created, nil, newKey(usages[usage].sizes[0]))
 	}
 	if err := f.lock(passphrase); err != nil {
 		return nil, fmt.Errorf("create key file: %w", err)
@@ -143,28 +185,64 @@ func read(path string) (*file, error) {
 	return &f, f.checkRecords()
 }
 
-// checkRecords demands known usages and states, distinct ids, and exactly one
-// active key for each usage.
+// checkRecords demands known usages, states and attributes, distinct ids, and one active key for each usage and
+// peer: exactly one where the usage must be there.
 func (f *file) checkRecords() error {
 	ids, active := map[uint32]bool{}, map[string]int{}
 	for _, rec := range f.Keys {
-		if rec.ID == 0 || ids[rec.ID] || rec.State != stateActive && rec.State != stateRetired {
+		use, known := usages[rec.Usage]
+		if rec.ID == 0 || ids[rec.ID] || !known || !slices.Contains([]string{statePending, stateActive, stateRetired}, rec.State) {
 			return ErrFormat
 		}
 		ids[rec.ID] = true
-		if !slices.Contains(usages, rec.Usage) {
-			return ErrFormat
+		for name := range rec.Attributes {
+			if _, ok := use.attributes[name]; !ok {
+				return ErrFormat
+			}
 		}
 		if rec.State == stateActive {
-			active[rec.Usage]++
+			active[rec.Usage+" "+rec.attribute(attrPeer)]++
 		}
 	}
-	for _, usage := range usages {
-		if active[usage] != 1 {
+	for usage, use := range usages {
+		if use.required && active[usage+" "] != 1 {
+			return ErrFormat
+		}
+	}
+	for _, count := range active {
+		if count > 1 {
 			return ErrFormat
 		}
 	}
 	return nil
+}
+
+// attribute is what was agreed for the key.
+func (r *record) attribute(name string) string {
+	if v, ok := r.Attributes[name]; ok {
+		return v
+	}
+	return usages[r.Usage].attributes[name]
+}
+
+// add puts a key into the file under the next id and returns it.
+func (f *file) add(usage, state, created string, attributes map[string]string, key []byte) uint32 {
+	id := uint32(1)
+	for _, rec := range f.Keys {
+		id = max(id, rec.ID+1)
+	}
+	f.Keys = append(f.Keys, record{ID: id, Usage: usage, State: state, Created: created, Attributes: attributes, key: key})
+	return id
+}
+
+// newKey is a random key. Those of TDES have odd parity, as their users expect.
+func newKey(size int) []byte {
+	key := make([]byte, size)
+	_, _ = rand.Read(key) // never fails: it ends the program instead
+	if size < keySize {
+		retail.OddParity(key)
+	}
+	return key
 }
 
 // writeNew puts content at path so that, whatever dies when, there is either

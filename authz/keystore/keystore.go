@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 
 	"holdfast/authz/pan"
 )
@@ -36,6 +37,12 @@ var (
 	// ErrSealedPAN: a sealed card number was altered, belongs to another card,
 	// or was sealed under keys that are not here.
 	ErrSealedPAN = errors.New("sealed card number does not open")
+	// ErrKey: there is no key for it, or the one there is cannot be used.
+	ErrKey = errors.New("no key for it")
+	// ErrCheckValue: a key that was sent is not the one that its check value names.
+	ErrCheckValue = errors.New("the key's check value differs")
+	// ErrInput: a PIN, a date or a number is not one that the operation takes.
+	ErrInput = errors.New("input has a wrong form")
 )
 
 // Tag is a keyed hash of a card number: the same number has the same tag, and
@@ -56,8 +63,8 @@ const sealedForm = 1
 
 const sealedHeader = 1 + 4
 
-// Store answers for the keys of one file. It does not change once it is open
-// and is safe for concurrent use.
+// Store answers for the keys of one file. Its own keys do
+// not change once it is open; the keys of its peers' zones do. It is safe for concurrent use.
 type Store struct {
 	// A function, because fmt shows nothing of what a function has captured. It
 	// follows a pointer to a struct when a verb does not suit a pointer.
@@ -69,38 +76,66 @@ type ring struct {
 	aeads   map[uint32]cipher.AEAD // by key id, all that may open
 	sealer  uint32                 // the active one
 	panTag  *macPool
+	other   []*macPool // under which a number may be tagged, too
 	approve *macPool
 	dup     *macPool
+	cards   map[uint32]*record // the TDES keys of the cards, by id
+	active  map[string]uint32  // of those, the active ones by usage
+	masters map[string]*record // zone master keys by peer
+	zones   zoneTable
 }
 
 // newStore turns the records of a file into keys that work. The records have
 // been checked: every usage has one active key of the right size.
 func newStore(records []record) (*Store, error) {
-	r := &ring{aeads: make(map[uint32]cipher.AEAD)}
-	for _, rec := range records {
-		switch {
-		case rec.Usage == usagePAN:
-			block, err := aes.NewCipher(rec.key)
-			if err != nil {
-				return nil, fmt.Errorf("load key %d: %w", rec.ID, err)
-			}
-			if r.aeads[rec.ID], err = cipher.NewGCMWithRandomNonce(block); err != nil {
-				return nil, fmt.Errorf("load key %d: %w", rec.ID, err)
-			}
-			if rec.State == stateActive {
-				r.sealer = rec.ID
-			}
-		case rec.State != stateActive:
-			continue // an older tag or hash is looked up by rotation, which is not here yet
-		case rec.Usage == usageTag:
-			r.panTag = newMACPool(rec.key)
-		case rec.Usage == usageApproval:
-			r.approve = newMACPool(rec.key)
-		case rec.Usage == usageDuplicate:
-			r.dup = newMACPool(rec.key)
+	r := &ring{aeads: make(map[uint32]cipher.AEAD), cards: make(map[uint32]*record), active: make(map[string]uint32),
+		masters: make(map[string]*record)}
+	for i := range records {
+		if err := r.take(&records[i]); err != nil {
+			return nil, fmt.Errorf("load key %d: %w", records[i].ID, err)
 		}
 	}
 	return &Store{keys: func() *ring { return r }}, nil
+}
+
+// take puts a key where it works.
+func (r *ring) take(rec *record) error {
+	active := rec.State == stateActive
+	switch rec.Usage {
+	case usagePAN:
+		block, err := aes.NewCipher(rec.key)
+		if err != nil {
+			return err
+		}
+		if r.aeads[rec.ID], err = cipher.NewGCMWithRandomNonce(block); err != nil {
+			return err
+		}
+		if active {
+			r.sealer = rec.ID
+		}
+	case usageTag:
+		if pool := newMACPool(rec.key); active {
+			r.panTag = pool
+		} else {
+			r.other = append(r.other, pool)
+		}
+	case usageApproval, usageDuplicate:
+		if pool := newMACPool(rec.key); active && rec.Usage == usageApproval {
+			r.approve = pool
+		} else if active {
+			r.dup = pool
+		}
+	case usageZone:
+		if active {
+			r.masters[rec.attribute(attrPeer)] = rec
+		}
+	default:
+		r.cards[rec.ID] = rec
+		if active {
+			r.active[rec.Usage] = rec.ID
+		}
+	}
+	return nil
 }
 
 // Seal encrypts a card number for storage beside the card with this id: opening
@@ -121,6 +156,12 @@ func (s *Store) Seal(n pan.Number, cardID int64) ([]byte, error) {
 	out = r.aeads[r.sealer].Seal(out, nil, plain[:], sealedContext(out[:sealedHeader], cardID))
 	clear(plain[:])
 	return out, nil
+}
+
+// Sealer reports whether something sealed is under the active key, so that nothing is left to be done when the
+// others go.
+func (s *Store) Sealer(sealed []byte) bool {
+	return len(sealed) >= sealedHeader && binary.BigEndian.Uint32(sealed[1:]) == s.keys().sealer
 }
 
 // OpenPAN decrypts what Seal made for the same card. The error is ErrSealedPAN.
@@ -158,6 +199,19 @@ func (s *Store) Tag(n pan.Number) Tag {
 	return m.sum()
 }
 
+// OtherTags are the tags of a number under keys that are not active: under one that was, until every card has been
+// tagged again, and under one that will be. There are none but during a rotation.
+func (s *Store) OtherTags(n pan.Number) []Tag {
+	r := s.keys()
+	tags := make([]Tag, len(r.other))
+	for i, pool := range r.other {
+		m := pool.get()
+		m.in = append(m.in, n.Reveal()...)
+		tags[i] = m.sum()
+	}
+	return tags
+}
+
 // Keyed is a keyed hash of parts under a label: for duplicate keys, approval
 // codes, hashes of responses. Labels do not collide with each other, and neither
 // do the borders of parts: ("a","b") and ("ab") differ. It is no secret, but
@@ -181,8 +235,17 @@ func (s *Store) Keyed(label string, parts ...[]byte) [16]byte {
 // CheckValue names the key of the tags without telling it. A store that keeps
 // it beside its cards can refuse to start with the wrong key file, under which
 // every card would be unknown. It changes when that key is rotated.
-func (s *Store) CheckValue() string {
-	m := s.keys().panTag.get()
+func (s *Store) CheckValue() string { return checkValue(s.keys().panTag) }
+
+// Knows reports whether a check value is that of a tag key in the file, active or not.
+func (s *Store) Knows(value string) bool {
+	r := s.keys()
+	return value == checkValue(r.panTag) ||
+		slices.ContainsFunc(r.other, func(p *macPool) bool { return value == checkValue(p) })
+}
+
+func checkValue(pool *macPool) string {
+	m := pool.get()
 	m.in = append(m.in, "check value"...) // no card number: it has letters
 	value := m.sum()
 	return hex.EncodeToString(value[:8])
@@ -205,5 +268,5 @@ func (s *Store) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText says what it is, for every encoder.
 func (s *Store) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// keySize is the length of every key: AES-256, and the output of SHA-256.
+// keySize is the length of the keys that are our own affair: AES-256, and the output of SHA-256.
 const keySize = sha256.Size

@@ -249,7 +249,7 @@ func materials(t *testing.T, path string) (keys [][]byte) {
 			Material []byte
 		}
 	}
-	if err := json.Unmarshal(content, &f); err != nil || len(f.Keys) != 4 {
+	if err := json.Unmarshal(content, &f); err != nil || len(f.Keys) != 7 {
 		t.Fatalf("%d keys, %v", len(f.Keys), err)
 	}
 	for _, key := range f.Keys {

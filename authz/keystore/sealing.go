@@ -10,6 +10,8 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // kdfName and kdfIterations are how a passphrase becomes a key. The count is
@@ -79,7 +81,7 @@ func (f *file) unlock(passphrase []byte) error {
 				return ErrAltered
 			}
 		}
-		if len(rec.key) != keySize {
+		if !slices.Contains(usages[rec.Usage].sizes, len(rec.key)) {
 			return ErrFormat
 		}
 	}
@@ -139,5 +141,9 @@ func (s *sealing) derive(passphrase []byte) (root []byte, aead cipher.AEAD, err 
 // context binds what a key is for to its sealed form: a key moved to another
 // usage, state or id does not open.
 func (r *record) context() []byte {
-	return fmt.Appendf(nil, "holdfast key v%d %d %q %q %q", fileVersion, r.ID, r.Usage, r.State, r.Created)
+	context := fmt.Appendf(nil, "holdfast key v%d %d %q %q %q", fileVersion, r.ID, r.Usage, r.State, r.Created)
+	for _, name := range slices.Sorted(maps.Keys(r.Attributes)) {
+		context = fmt.Appendf(context, " %q %q", name, r.Attributes[name])
+	}
+	return context
 }

@@ -116,12 +116,18 @@ func (c *demoCmd) readTrace() (*replay.Trace, error) {
 // open starts the switch: its data, its records, its listeners. What is open when it fails is closed.
 func (d *demo) open(port int) error {
 	log := slog.New(slog.NewTextHandler(d.env.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	if err := demoKeys(d.dir); err != nil {
+		return err
+	}
 	n, err := openNode(d.dir, log)
 	if err != nil {
 		return err
 	}
 	d.node = n
 	if err = d.seed(); err == nil {
+		err = demoExchange(d.env.ctx, d.node.store, d.node.keys)
+	}
+	if err == nil {
 		err = d.listen(port)
 	}
 	if err != nil {

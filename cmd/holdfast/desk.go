@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"holdfast/authz"
@@ -21,6 +23,7 @@ type desk struct {
 var (
 	_ gateway.CardActions = desk{}
 	_ gateway.Books       = desk{}
+	_ gateway.ZoneKeys    = desk{}
 )
 
 // LockOutside implements [gateway.CardActions].
@@ -51,4 +54,21 @@ func (d desk) Totals(ctx context.Context, peer string, day authz.Day, c money.Cu
 		return err
 	})
 	return t, err
+}
+
+// zoneUses are the uses of keys as the keystore names them.
+var zoneUses = map[gateway.KeyUse]keystore.ZoneUse{gateway.KeyPIN: keystore.ZonePIN, gateway.KeyMAC: keystore.ZoneMAC}
+
+// Offer implements [gateway.ZoneKeys].
+func (d desk) Offer(ctx context.Context, peer string, use gateway.KeyUse, wrapped, check []byte) error {
+	err := records.OfferZoneKey(ctx, d.store, d.keys, peer, zoneUses[use], wrapped, check)
+	if errors.Is(err, keystore.ErrCheckValue) || errors.Is(err, keystore.ErrKey) || errors.Is(err, keystore.ErrInput) {
+		return fmt.Errorf("%w: %w", gateway.ErrKeyCheck, err) // sending the same again would not help
+	}
+	return err
+}
+
+// Activate implements [gateway.ZoneKeys].
+func (d desk) Activate(ctx context.Context, peer string, use gateway.KeyUse, at time.Time, overlap time.Duration) error {
+	return records.ActivateZoneKey(ctx, d.store, d.keys, peer, zoneUses[use], at, overlap)
 }

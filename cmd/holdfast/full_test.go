@@ -200,6 +200,9 @@ func openSite(t *testing.T, on testServers, listeners []listenerConfig, seed ...
 			t.Errorf("empty Redis: %v", err)
 		}
 	})
+	if err := demoKeys(s.folder(1)); err != nil {
+		t.Fatal(err)
+	}
 	for _, args := range [][]string{{"migrate", "--config", s.config(t, 0)}, append([]string{"seed", "--config", s.config(t, 1)}, seed...)} {
 		if status, _, errs := runHoldfast(t, args...); status != exitOK {
 			t.Fatalf("%s: status %d: %s", args[0], status, errs)

@@ -20,6 +20,13 @@ import (
 func TestTwoNodesPlayTheDay(t *testing.T) {
 	t.Parallel()
 	s := openSite(t, sharedServers(t), demoListeners, writeWorld(t, string(worlds.Demo)))
+	keys, err := openKeys(s.folder(1))
+	if err == nil {
+		err = demoExchange(t.Context(), s.open(t), keys)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	a, b := s.start(t, 1), s.start(t, 2)
 	for _, nodes := range [][2]*fullNode{{a, b}, {b, a}} {
 		args := []string{"replay", "--trace", filepath.Join("..", "..", "testdata", "traces", "day.jsonl")}

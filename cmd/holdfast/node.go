@@ -126,7 +126,7 @@ func (n *node) assemble(ctx context.Context, cfg *config) error {
 		return err
 	}
 	desk := desk{n.store, n.keys, n.authorizer}
-	n.gateway, err = gateway.New(gateway.Config{Authorizer: n.authorizer, Log: n.log, Cards: desk, Books: desk,
+	n.gateway, err = gateway.New(gateway.Config{Authorizer: n.authorizer, Log: n.log, Cards: desk, Books: desk, Keys: desk,
 		Ready: func() bool { return n.ready.Load() && n.authorizer.Healthy() }, Programs: cfg.programs()})
 	if err != nil {
 		return usageError{err}
@@ -137,14 +137,15 @@ func (n *node) assemble(ctx context.Context, cfg *config) error {
 // close gives everything back that openSwitch took.
 func (n *node) close() error { return errors.Join(n.endHolds(), n.store.Close(), n.unlock()) }
 
-// route reads the table of programs again.
+// route reads the table of programs again, and the keys of the peers' zones.
 func (n *node) route(ctx context.Context) error {
 	return n.store.View(ctx, func(q records.Querier) error {
 		programs, err := records.Programs(ctx, q)
-		if err == nil {
-			n.authorizer.Route(programs)
+		if err != nil {
+			return err
 		}
-		return err
+		n.authorizer.Route(programs)
+		return records.LoadZoneKeys(ctx, q, n.keys)
 	})
 }
 
@@ -232,7 +233,7 @@ func (n *node) care(ctx context.Context) {
 		n.authorizer.Probe(ctx)
 	}
 	if err := errors.Join(n.route(ctx), n.days(ctx)); err != nil && ctx.Err() == nil {
-		n.log.Warn("read the programs and the settlement dates", slog.Any("cause", err))
+		n.log.Warn("read what other nodes may have changed", slog.Any("cause", err))
 	}
 	switch swept, err := sweep(ctx, n.holds, n.store, time.Now().Add(-n.sweepAge)); {
 	case err != nil && ctx.Err() == nil:

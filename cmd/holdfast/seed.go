@@ -184,9 +184,12 @@ func (s *seeder) card(programs map[string]authz.ProgramID, balance authz.Balance
 	if exists, err := s.exists("SELECT id FROM cards WHERE tag = $1", tag[:]); err != nil || exists {
 		return fmt.Errorf("number: %w", orExists(err))
 	}
-	_, err := records.IssueCard(s.ctx, s.q, s.keys, records.Card{Program: program, Balance: balance, Number: c.Number.Number,
+	id, err := records.IssueCard(s.ctx, s.q, s.keys, records.Card{Program: program, Balance: balance, Number: c.Number.Number,
 		Expiry: authz.Month(c.Expiry), State: authz.CardState(c.State), Lock: authz.LockReason(c.Lock)}, s.at)
 	s.made.cards++
+	if err == nil && !c.PIN.IsZero() {
+		err = records.SetPIN(s.ctx, s.q, s.keys, id, c.PIN.Secret)
+	}
 	return err
 }
 

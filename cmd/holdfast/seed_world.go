@@ -60,6 +60,7 @@ type worldCard struct {
 	Expiry  cardMonth  `yaml:"expiry"`
 	State   cardState  `yaml:"state"`
 	Lock    cardLock   `yaml:"lock"`
+	PIN     cardPIN    `yaml:"pin"`
 }
 
 const worldBytesMax = 8 << 20
@@ -259,6 +260,19 @@ func (c *cardNumber) UnmarshalYAML(unmarshal func(any) error) error {
 	if !c.LuhnValid() {
 		return errors.New("number: its check digit is wrong")
 	}
+	return nil
+}
+
+// cardPIN is a PIN that is read from a file and cannot be printed.
+type cardPIN struct{ pan.Secret }
+
+// UnmarshalYAML reads the PIN. Its form is judged where it is set.
+func (c *cardPIN) UnmarshalYAML(unmarshal func(any) error) error {
+	s, err := scalar(unmarshal)
+	if err != nil {
+		return errors.New("pin: want digits in quotes")
+	}
+	c.Secret = pan.NewSecret(s)
 	return nil
 }
 

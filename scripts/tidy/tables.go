@@ -13,8 +13,11 @@ const anything = "*"
 var rooms = map[string][]string{
 	"authz/money":    {},
 	"authz/pan":      {},
-	"authz/keystore": {"authz/pan"},
+	"authz/keystore": {"authz/keystore/emv", "authz/keystore/retail", "authz/pan"},
 	"authz":          leaves,
+
+	"authz/keystore/emv":    {"authz/keystore/retail"},
+	"authz/keystore/retail": {},
 
 	"switch/frame":       {},
 	"switch/iso":         {"authz/money", "authz/pan", "switch/frame"},
@@ -31,7 +34,7 @@ var rooms = map[string][]string{
 	"store/pgstore":    with(leaves, "authz", "store/arbiter", "store/records"),
 	"store/memholds":   with(leaves, "authz"),
 	"store/redisstore": with(leaves, "authz"),
-	"store/storetest":  with(leaves, "authz", "store/records"),
+	"store/storetest":  with(leaves, "authz", "authz/keystore/emv", "store/records"),
 
 	"testdata/traces": {},
 	"testdata/worlds": {},
@@ -75,9 +78,10 @@ var testLibraries = []string{
 
 // revealers may call pan.Number.Reveal, each for its reason.
 var revealers = map[string]string{
-	"authz/pan":      "defines it",
-	"authz/keystore": "encrypts and tags the digits",
-	"cmd/holdfast":   "puts the demo's own cards on the wire",
+	"authz/pan":       "defines it",
+	"authz/keystore":  "encrypts and tags the digits, and judges the evidence of a card",
+	"store/storetest": "signs for the chips of its cards",
+	"cmd/holdfast":    "puts the demo's own cards on the wire",
 }
 
 // clockless packages take the time as an argument.

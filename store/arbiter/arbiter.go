@@ -56,6 +56,9 @@ func (a *Arbiter) Decide(batch []*authz.Entry) error {
 // authorize confirms a decision: the card is as it was decided on, the balances allow what was
 // approved and would not have allowed what was declined, no reversal came first, the key is new.
 func (a *Arbiter) authorize(e *authz.Entry) error {
+	if e.Decision.Reason.Undecided() {
+		return a.undecided(e)
+	}
 	card, err := a.card(e)
 	if err != nil {
 		return err
@@ -63,6 +66,11 @@ func (a *Arbiter) authorize(e *authz.Entry) error {
 	if card.stale {
 		e.Outcome = authz.Stale
 		return nil
+	}
+	if replayed, err := a.replayed(e); err != nil {
+		return err
+	} else if replayed {
+		return a.duplicateOrStale(e)
 	}
 	if card.marks > 0 && e.Decision.Reason.Approval() {
 		if written, err := a.preceded(e); err != nil || written {

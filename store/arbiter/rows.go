@@ -15,7 +15,7 @@ func (a *Arbiter) insert(r *Row) (bool, error) {
 		return false, err
 	}
 	r.Entry.Outcome = authz.Committed
-	return true, nil
+	return true, a.count(r.Entry)
 }
 
 // stored makes the entry a duplicate when its key is taken: the decision that was answered first counts.
@@ -50,11 +50,7 @@ func (a *Arbiter) card(e *authz.Entry) (cardFacts, error) {
 	}
 	facts := cardFacts{version != e.Card.Version, marks}
 	if facts.stale {
-		fresh, err := a.t.Snapshot(e.Card.ID)
-		if err != nil {
-			return facts, err
-		}
-		a.fresh = append(a.fresh, fresh)
+		return facts, a.learn(e.Card.ID)
 	}
 	return facts, nil
 }

@@ -18,6 +18,8 @@ type Reads interface {
 	// Card reads the version of a card and how often it was marked: above zero, something may have come before
 	// its request, and approvals look for it.
 	Card(id authz.CardID) (version, marks int64, err error)
+	// ATC reads the highest counter seen of a card's chip.
+	ATC(id authz.CardID) (uint16, error)
 	// Snapshot reads the whole card.
 	Snapshot(id authz.CardID) (authz.Card, error)
 	// Account reads a balance that nobody else changes before the transaction ends.
@@ -46,6 +48,8 @@ type Writes interface {
 	Mark(card authz.CardID) error
 	// UseTombstone notes the first row that a tombstone stopped.
 	UseTombstone(id int64, by authz.ID) error
+	// SetCounters changes a card's counters.
+	SetCounters(id authz.CardID, c CardCounters) error
 	// Post writes one line of a group.
 	Post(p Posting) error
 	// SetAccount writes a balance back, its version already raised.
@@ -59,6 +63,14 @@ const RowsMax = 200
 type Account struct {
 	Ledger, Held, Version int64
 	Forced                bool // driven below zero by what may not be refused
+}
+
+// CardCounters is what a decision leaves of the counters of its card.
+type CardCounters struct {
+	Tries uint8
+	ATC   uint16 // raised to this; 0: as it is
+	Lock  authz.LockReason
+	Raise bool // the version, too
 }
 
 // Available is what may still be held.

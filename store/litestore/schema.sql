@@ -30,6 +30,7 @@ CREATE TABLE programs (
   bin_high    INTEGER NOT NULL CHECK (bin_high BETWEEN bin_low AND 99999999),
   currency    INTEGER NOT NULL,
   funding     TEXT    NOT NULL CHECK (funding IN ('CREDIT', 'DEPOSIT')),
+  pin_lock    INTEGER NOT NULL DEFAULT 1 CHECK (pin_lock IN (0, 1)),
   created_at  INTEGER NOT NULL,
   UNIQUE (partner_id, name)
 ) STRICT;
@@ -84,6 +85,13 @@ CREATE TABLE cards (
   balance_restricted INTEGER NOT NULL DEFAULT 0 CHECK (balance_restricted IN (0, 1)),
   version     INTEGER NOT NULL DEFAULT 1,
   tombstones  INTEGER NOT NULL DEFAULT 0,
+  -- What its evidence is held against, and its counters: the sealed profile, whether it has a PIN, the wrong PINs
+  -- since the last right one, whether the last of them locks the card, the highest counter seen of its chip.
+  profile     BLOB,
+  has_pin     INTEGER NOT NULL DEFAULT 0 CHECK (has_pin IN (0, 1)),
+  pin_tries   INTEGER NOT NULL DEFAULT 0 CHECK (pin_tries BETWEEN 0 AND 3),
+  pin_lock    INTEGER NOT NULL DEFAULT 1 CHECK (pin_lock IN (0, 1)),
+  atc         INTEGER NOT NULL DEFAULT 0 CHECK (atc BETWEEN 0 AND 65535),
   created_at  INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX cards_user ON cards (user_id);
@@ -208,3 +216,14 @@ CREATE TABLE file_actions (
   wanted   INTEGER NOT NULL,
   outcome  TEXT    NOT NULL
 ) STRICT;
+
+-- The keys that peers send for their links, sealed by the keystore.
+CREATE TABLE zone_keys (
+  peer         TEXT    NOT NULL,
+  purpose      TEXT    NOT NULL CHECK (purpose IN ('PIN', 'MAC')),
+  state        TEXT    NOT NULL CHECK (state IN ('pending', 'active', 'decrypt-only')),
+  good_until   INTEGER NOT NULL,
+  check_value  BLOB    NOT NULL,
+  sealed       BLOB    NOT NULL,
+  PRIMARY KEY (peer, purpose, state)
+) STRICT, WITHOUT ROWID;

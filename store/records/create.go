@@ -1,6 +1,7 @@
 package records
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,6 +53,7 @@ type Program struct {
 	BINLow, BINHigh int32 // first eight digits, inclusive
 	Currency        money.Currency
 	Deposit         bool
+	KeepOnPINTries  bool // the last wrong PIN declines, and does not lock the card
 }
 
 // CreateProgram sets a program up. A BIN range that another program has part of is refused: routing
@@ -73,9 +75,9 @@ func CreateProgram(ctx context.Context, q Querier, p Program, at time.Time) (aut
 	if p.Deposit {
 		funding = "DEPOSIT"
 	}
-	_, err = q.Exec(ctx, `INSERT INTO programs (id, partner_id, name, bin_low, bin_high, currency, funding, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, id, int64(p.Partner), p.Name, int64(p.BINLow), int64(p.BINHigh),
-		numeric(p.Currency), funding, at.UnixMicro())
+	_, err = q.Exec(ctx, `INSERT INTO programs (id, partner_id, name, bin_low, bin_high, currency, funding, pin_lock, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, id, int64(p.Partner), p.Name, int64(p.BINLow), int64(p.BINHigh),
+		numeric(p.Currency), funding, number(!p.KeepOnPINTries), at.UnixMicro())
 	return authz.ProgramID(id), wrap("create program", err)
 }
 
@@ -181,20 +183,23 @@ type Card struct {
 	Expiry  authz.Month
 	State   authz.CardState
 	Lock    authz.LockReason
+	Service string // service code; empty: [keystore.ServiceCode]
 }
 
-// IssueCard stores a card: its number only sealed and as a tag. Its balance must be in the program's
+// IssueCard stores a card: its number only sealed and as a tag, with the profile that its evidence is held against.
+// A number that another card has is ErrExists. Its balance must be in the program's
 // currency, its number in the program's range, and a deposit program must have its deposit.
 func IssueCard(ctx context.Context, q Querier, keys *keystore.Store, c Card, at time.Time) (authz.CardID, error) {
-	var f struct{ partner, low, high, currency, user, balance, deposit, holder, locked int64 }
+	var f struct{ partner, low, high, currency, user, balance, deposit, holder, locked, pinLock int64 }
 	funding := ""
 	if err := q.Query(ctx, func(r Row) error {
 		f.partner, f.low, f.high, f.currency, funding = r.Int(0), r.Int(1), r.Int(2), r.Int(3), r.Text(4)
 		f.user, f.balance, f.deposit, f.holder, f.locked = r.Int(5), r.Int(6), r.Int(7), r.Int(8), r.Int(9)
+		f.pinLock = r.Int(10)
 		return nil
 	}, `SELECT g.partner_id, g.bin_low, g.bin_high, g.currency, g.funding, b.user_id, b.currency,
  (SELECT d.id FROM balances d WHERE d.partner_id = g.partner_id AND d.kind = 'DEPOSIT' AND d.currency = g.currency),
- CASE WHEN u.state <> 'ACTIVE' OR p.state <> 'ACTIVE' THEN 1 ELSE 0 END, CASE WHEN b.state <> 'ACTIVE' THEN 1 ELSE 0 END
+ CASE WHEN u.state <> 'ACTIVE' OR p.state <> 'ACTIVE' THEN 1 ELSE 0 END, CASE WHEN b.state <> 'ACTIVE' THEN 1 ELSE 0 END, g.pin_lock
 FROM programs g JOIN balances b ON b.partner_id = g.partner_id AND b.kind = 'USER'
 JOIN users u ON u.id = b.user_id JOIN partners p ON p.id = g.partner_id
 WHERE g.id = $1 AND b.id = $2`, int64(c.Program), int64(c.Balance)); err != nil {
@@ -215,6 +220,9 @@ WHERE g.id = $1 AND b.id = $2`, int64(c.Program), int64(c.Balance)); err != nil 
 	if funding == "DEPOSIT" {
 		deposit = f.deposit
 	}
+	if taken, err := numberTaken(ctx, q, keys, c.Number); err != nil || taken {
+		return 0, wrap("issue card", orExists(err))
+	}
 	id, err := next(ctx, q, "cards", 1)
 	if err != nil {
 		return 0, err
@@ -223,28 +231,33 @@ WHERE g.id = $1 AND b.id = $2`, int64(c.Program), int64(c.Balance)); err != nil 
 	if err != nil {
 		return 0, wrap("seal card", err)
 	}
+	profile, err := keys.NewProfile(id, cmp.Or(c.Service, keystore.ServiceCode))
+	if err != nil {
+		return 0, wrap("issue card", err)
+	}
 	tag := keys.Tag(c.Number)
 	_, err = q.Exec(ctx, `INSERT INTO cards (id, partner_id, program_id, user_id, balance_id, deposit_id, tag, sealed,
- bin, last4, state, lock, expiry, currency, holder_restricted, balance_restricted, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+ bin, last4, state, lock, expiry, currency, holder_restricted, balance_restricted, profile, pin_lock, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
 		id, f.partner, int64(c.Program), f.user, int64(c.Balance), deposit, tag[:], sealed, c.Number.BIN(6),
 		c.Number.Last4(), int64(c.State), int64(c.Lock), int64(c.Expiry), f.currency, f.holder,
-		f.locked, at.UnixMicro())
+		f.locked, []byte(profile), f.pinLock, at.UnixMicro())
 	return authz.CardID(id), wrap("issue card", err)
 }
 
 // LockCard sets or lifts a card's lock, in the version that decisions are checked against. Once it is durable,
 // no approval of the old version is: whoever commits one holds the lock of the card's balance row from before
 // it reads the card's version until it has committed. So whatever changes a version takes that row first, and
-// either waits for the approval or is seen by it. (SQLite has one writer: there it costs an update.)
+// either waits for the approval or is seen by it. (SQLite has one writer: there it costs an update.) With its lock
+// lifted, a card's PIN tries start over.
 func LockCard(ctx context.Context, q Querier, id authz.CardID, lock authz.LockReason) error {
-	n, err := q.Exec(ctx, `UPDATE balances SET version = version + 1
-WHERE id = (SELECT balance_id FROM cards WHERE id = $1)`, int64(id))
-	if err == nil && n > 0 {
-		n, err = q.Exec(ctx, "UPDATE cards SET lock = $1, version = version + 1 WHERE id = $2", int64(lock), int64(id))
-	}
-	if err == nil && n == 0 {
-		err = authz.ErrNotFound
+	err := takeCard(ctx, q, id)
+	if err == nil {
+		tries := ""
+		if lock == authz.LockNone {
+			tries = ", pin_tries = 0"
+		}
+		err = changeCard(ctx, q, id, "lock = $1"+tries, int64(lock))
 	}
 	return wrap("lock card", err)
 }
@@ -254,34 +267,16 @@ func numeric(c money.Currency) int64 {
 	return n
 }
 
+func number(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 func wrap(what string, err error) error {
 	if err == nil {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", what, err)
-}
-
-// KeysBound reports whether the records have been written under some keys.
-func KeysBound(ctx context.Context, q Querier) (bound bool, err error) {
-	err = q.Query(ctx, func(Row) error { bound = true; return nil }, "SELECT value FROM facts WHERE name = 'keys'")
-	return bound, wrap("read the keys' check value", err)
-}
-
-// BindKeys ties the records to the keys that their cards are sealed and tagged under: the first call
-// writes the keys' check value, a later one with other keys is refused. Without it a lost key file would
-// be made anew and every card would silently be unknown.
-func BindKeys(ctx context.Context, q Querier, keys *keystore.Store) error {
-	bound := ""
-	if err := q.Query(ctx, func(r Row) error { bound = r.Text(0); return nil },
-		"SELECT value FROM facts WHERE name = 'keys'"); err != nil {
-		return wrap("read the keys' check value", err)
-	}
-	switch bound {
-	case keys.CheckValue():
-		return nil
-	case "":
-		_, err := q.Exec(ctx, "INSERT INTO facts (name, value) VALUES ('keys', $1)", keys.CheckValue())
-		return wrap("bind the keys", err)
-	}
-	return ErrKeys
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -10,10 +11,7 @@ import (
 
 // Journal is the conformance suite of an arbiter. open makes a fresh store.
 func Journal(t *testing.T, open func(testing.TB) Store) {
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, *bench)
-	}{
+	for _, test := range slices.Concat(evidenceTests, []journalTest{
 		{"an approval holds on the balance and the deposit", approvalHolds},
 		{"a financial request posts at once", financialPosts},
 		{"an approval that the balance does not cover is stale", balanceRefuses},
@@ -45,7 +43,7 @@ func Journal(t *testing.T, open func(testing.TB) Store) {
 		{"a lock from outside is never softened", lockOutside},
 		{"of locks at once the gravest stays", locksAtOnce},
 		{"the truth that is taught is the balances after the batch", truthTaught},
-	} {
+	}) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := &bench{NewWorld(t, open(t)), 1 << 40}
@@ -53,6 +51,11 @@ func Journal(t *testing.T, open func(testing.TB) Store) {
 			b.Verify()
 		})
 	}
+}
+
+type journalTest struct {
+	name string
+	run  func(*testing.T, *bench)
 }
 
 type bench struct {

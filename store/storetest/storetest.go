@@ -29,6 +29,8 @@ type World struct {
 	t     testing.TB
 	Store Store
 	Keys  *keystore.Store
+	// KeyFile is where Keys are from, in clear.
+	KeyFile string
 
 	Deposit authz.BalanceID
 	Alice   Holder
@@ -68,13 +70,10 @@ func EUR(t testing.TB) money.Currency {
 // NewWorld fills a fresh store.
 func NewWorld(t testing.TB, s Store) *World {
 	t.Helper()
-	keys, err := keystore.Create(filepath.Join(t.TempDir(), "keys.json"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &World{t: t, Store: s, Keys: keys}
+	w := &World{t: t, Store: s, KeyFile: filepath.Join(t.TempDir(), "keys.json")}
+	w.Keys = newKeys(t, w.KeyFile)
 	ctx := t.Context()
-	err = s.Update(ctx, func(q records.Querier) error {
+	err := s.Update(ctx, func(q records.Querier) error {
 		p, err := records.CreatePartner(ctx, q, "Aurora", Epoch)
 		if err != nil {
 			return err

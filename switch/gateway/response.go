@@ -46,6 +46,9 @@ var echoes = map[iso.Version]echoed{
 	},
 }
 
+// tagIssuerAuth is the tag of the issuer's answer to the card's chip, of at most 16 bytes.
+const tagIssuerAuth = 0x91
+
 // sequence is DE 23, which answers to reversals leave out.
 const sequence = 23
 
@@ -141,6 +144,11 @@ func (a *answer) result(m *iso.Message) error {
 	if r.Approval() && a.decision.ApprovalCode != "" {
 		if err := m.Set(38, a.decision.ApprovalCode); err != nil {
 			return fmt.Errorf("set the approval code: %w", err)
+		}
+	}
+	if auth := a.decision.IssuerAuth; len(auth) > 0 {
+		if err := m.Set(55, string(append([]byte{tagIssuerAuth, byte(len(auth))}, auth...))); err != nil {
+			return fmt.Errorf("set the answer to the chip: %w", err)
 		}
 	}
 	for de, v := range a.more {
