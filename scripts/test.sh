@@ -33,6 +33,9 @@ stage 'vet' run vet
 stage 'house rules' run tidy
 stage 'staticcheck' run lint
 stage 'build' run build
+stage 'referees' scripts/referees
+grep '^note:' "$log" || true
+export NODE_PATH=$PWD/.run/referees/node_modules
 stage 'servers' scripts/up
 set -a
 # shellcheck source=/dev/null

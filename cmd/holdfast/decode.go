@@ -7,12 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"holdfast/switch/frame"
+	"holdfast/switch/guess"
 	"holdfast/switch/iso"
 )
 
@@ -89,8 +88,6 @@ func (c *decodeCmd) options() ([]*iso.Dialect, *frame.Format, error) {
 		format = &f
 	}
 	names := iso.Names()
-	plain := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, "iso") })
-	names = append(plain, slices.DeleteFunc(names, func(n string) bool { return strings.HasPrefix(n, "iso") })...)
 	if c.Dialect != "" {
 		names = []string{c.Dialect}
 	}
@@ -114,23 +111,12 @@ func (c *decodeCmd) inputs(e *env) ([][]byte, error) {
 		}
 		return inputs, nil
 	}
-	source := e.stdin
-	if c.File != "" {
-		f, err := os.Open(c.File)
-		if err != nil {
-			return nil, fmt.Errorf("decode: %w", err)
-		}
-		defer f.Close() // nothing was written, so closing cannot lose anything
-		source = f
+	path := c.File
+	if path == "" {
+		path = "-"
 	}
-	data, err := io.ReadAll(io.LimitReader(source, decodeBytesMax+1))
-	if err != nil {
-		return nil, fmt.Errorf("decode: read input: %w", err)
-	}
-	if len(data) > decodeBytesMax {
-		return nil, fmt.Errorf("decode: the input is longer than %d bytes", decodeBytesMax)
-	}
-	return [][]byte{data}, nil
+	data, err := readInput(e, path)
+	return [][]byte{data}, err
 }
 
 // read takes the input as hexadecimal digits when it is made of them, and as raw bytes otherwise. A raw ASCII
@@ -200,41 +186,17 @@ func decodeAll(streams [][]byte, dialects []*iso.Dialect, format *frame.Format) 
 	return out, nil
 }
 
-// decodeOne takes the first dialect that decodes the message without a fault, else the likeliest one.
+// decodeOne takes the dialect that explains the message best.
 func decodeOne(raw []byte, dialects []*iso.Dialect) decoded {
-	var best decoded
-	likeliest := -1
-	for _, d := range dialects {
-		m, err := d.Decode(raw)
-		if err == nil {
-			return decoded{Dialect: d.Name(), Bytes: len(raw), Elements: m.Describe()}
-		}
-		if l := likelihood(d, m, err); l > likeliest {
-			likeliest = l
-			// A format error carries no content, so it may be shown.
-			best = decoded{Dialect: d.Name(), Bytes: len(raw), Elements: lengths(m), Fault: err.Error()}
-		}
+	d := dialects[0]
+	if ranking := guess.Message(raw, dialects...); len(ranking) > 0 {
+		d = ranking[0].Dialect
 	}
-	return best
-}
-
-// likelihood ranks dialects that all found a fault: 0 to 3, a point for a readable message type, for one of
-// the dialect's edition, and for a readable bitmap. Of equals the first one counts, and a bitmap in
-// hexadecimal digits, which is hardly ever readable by chance, comes first in the order of names.
-func likelihood(d *iso.Dialect, m *iso.Message, err error) int {
-	if m == nil {
-		return 0
+	m, err := d.Decode(raw)
+	if err != nil { // a format error carries no content, so it may be shown
+		return decoded{Dialect: d.Name(), Bytes: len(raw), Elements: lengths(m), Fault: err.Error()}
 	}
-	score := 1
-	edition := map[iso.Version]byte{iso.V1987: '0', iso.V1993: '1', iso.V2003: '2'}[d.Version()]
-	if m.MTI()[0] == edition {
-		score++
-	}
-	var fault *iso.FormatError
-	if errors.As(err, &fault) && fault.DE != 1 {
-		score++
-	}
-	return score
+	return decoded{Dialect: d.Name(), Bytes: len(raw), Elements: m.Describe()}
 }
 
 // lengths lists the elements before a fault without their content: a message read in a wrong dialect may show

@@ -28,6 +28,7 @@ type cli struct {
 	Demo    demoCmd    `cmd:"" help:"Run a switch with sample cards and play a recorded day of payments to it."`
 	Replay  replayCmd  `cmd:"" help:"Play a trace of messages to any listener and show what differs from it."`
 	Decode  decodeCmd  `cmd:"" help:"Show what ISO 8583 messages say, card data masked."`
+	Dialect dialectCmd `cmd:"" help:"List, show and check dialects, or guess that of unknown frames."`
 	Verify  verifyCmd  `cmd:"" help:"Check the books of a data folder: every invariant, every violation."`
 	Seed    seedCmd    `cmd:"" help:"Put partners, users, balances and cards from a file into a data folder."`
 	Explain explainCmd `cmd:"" help:"Say why an authorization ended as it did."`

@@ -204,11 +204,16 @@ func TestSeedAFolderThatIsServed(t *testing.T) {
 // serveFolder runs a switch on a folder until the test ends.
 func serveFolder(t *testing.T, dir string) (address string) {
 	t.Helper()
+	return serveFolderAs(t, dir, listenerConfig{Address: "127.0.0.1:0"})
+}
+
+func serveFolderAs(t *testing.T, dir string, l listenerConfig) (address string) {
+	t.Helper()
 	n, err := openNode(dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := listenerConfig{Address: "127.0.0.1:0"}.setup(nil)
+	s, err := l.setup(nil)
 	if err == nil {
 		err = n.listen([]listenerSetup{s})
 	}

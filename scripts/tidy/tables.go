@@ -22,6 +22,7 @@ var rooms = map[string][]string{
 	"switch/frame":       {},
 	"switch/iso":         {"authz/money", "authz/pan", "switch/frame"},
 	"switch/iso/isotest": {"switch/iso"},
+	"switch/guess":       {"switch/frame", "switch/iso"},
 	"switch/server":      {"switch/frame"},
 	"switch/client":      {"switch/frame", "switch/iso"},
 	"switch/gateway":     with(leaves, "authz", "switch/iso"),

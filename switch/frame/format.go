@@ -11,6 +11,7 @@ type lengthKind uint8
 
 const (
 	bin2   lengthKind = iota // two bytes, big-endian
+	bin3                     // three bytes, big-endian
 	bin4                     // four bytes, big-endian
 	bin2le                   // two bytes, little-endian
 	bcd2                     // four digits in two bytes
@@ -26,6 +27,7 @@ var lengthKinds = [...]struct {
 	max   int // the greatest number the kind can write, capped at the largest frame we ever handle
 }{
 	bin2:   {"bin2", 2, 0xFFFF},
+	bin3:   {"bin3", 3, BytesMax + headerBytesMax + 3},
 	bin4:   {"bin4", 4, BytesMax + headerBytesMax + 4},
 	bin2le: {"bin2le", 2, 0xFFFF},
 	bcd2:   {"bcd2", 2, 9999},
@@ -52,8 +54,8 @@ type Format struct {
 	template    string // of a fixed header, its bytes
 }
 
-// Parse reads a format as it is written in configuration and flags: the kind of length (bin2, bin4, bin2le, bcd2,
-// ascii4, hex4 or vmlh), then in any order and each at most once "+incl" when the length counts itself, and
+// Parse reads a format as it is written in configuration and flags: the kind of length (bin2, bin3, bin4, bin2le,
+// bcd2, ascii4, hex4 or vmlh), then in any order and each at most once "+incl" when the length counts itself, and
 // one header: "+tpdu", "+cup", "+base1", "+base24", "+hdr=N" (1 to 255 bytes, echoed) or "+fixed=HEX" (the same bytes
 // in front of everything that is sent). "nac" is another name of "bin2+tpdu".
 func Parse(s string) (Format, error) {
@@ -81,7 +83,7 @@ func parseKind(name string) (Format, error) {
 			return Format{kind: lengthKind(kind)}, nil
 		}
 	}
-	return Format{}, fmt.Errorf("unknown kind of length %q (want bin2, bin4, bin2le, bcd2, ascii4, hex4, vmlh or nac)",
+	return Format{}, fmt.Errorf("unknown kind of length %q (want bin2, bin3, bin4, bin2le, bcd2, ascii4, hex4, vmlh or nac)",
 		name)
 }
 

@@ -37,7 +37,7 @@ func TestParseNamesWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"":                 `unknown kind of length ""`,
-		"bin3":             `"bin3"`,
+		"bin5":             `"bin5"`,
 		"BIN2":             `"BIN2"`,
 		"bin2+":            `unknown suffix ""`,
 		"bin2+excl":        `unknown suffix "excl"`,
@@ -67,6 +67,8 @@ func TestLengthsOnTheWire(t *testing.T) {
 		"bin2":            "\x01\x35",
 		"bin2+incl":       "\x01\x37",
 		"bin4":            "\x00\x00\x01\x35",
+		"bin3":            "\x00\x01\x35",
+		"bin3+incl":       "\x00\x01\x38",
 		"bin4+incl":       "\x00\x00\x01\x39",
 		"bin2le":          "\x35\x01",
 		"bcd2":            "\x03\x09",

@@ -47,6 +47,8 @@ func (f Format) length(p []byte) (int, bool) {
 	case bin4:
 		n := uint32(p[0])<<24 | uint32(p[1])<<16 | uint32(p[2])<<8 | uint32(p[3])
 		return int(min(n, 1<<30)), true // an int may have 32 bits; any such number is far too long
+	case bin3:
+		return int(p[0])<<16 | int(p[1])<<8 | int(p[2]), true
 	case bin2le:
 		return int(p[1])<<8 | int(p[0]), true
 	case bcd2:
@@ -91,6 +93,8 @@ func (f Format) putLength(p []byte, n int) {
 	switch f.kind {
 	case bin4:
 		p[0], p[1], p[2], p[3] = 0, byte(n>>16), byte(n>>8), byte(n)
+	case bin3:
+		p[0], p[1], p[2] = byte(n>>16), byte(n>>8), byte(n)
 	case bin2le:
 		p[0], p[1] = byte(n), byte(n>>8)
 	case bcd2:

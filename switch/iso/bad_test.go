@@ -12,7 +12,7 @@ import (
 
 // badMessages is how many are made of each dialect, badBytesMax what reading one may allocate on average.
 const (
-	badMessages = 12_000
+	badMessages = 10_000
 	badBytesMax = 32 << 10
 )
 

@@ -2,6 +2,7 @@ package iso_test
 
 import (
 	"testing"
+	"time"
 
 	"holdfast/switch/iso"
 	"holdfast/switch/iso/isotest"
@@ -93,6 +94,31 @@ func BenchmarkExchangeMoov(b *testing.B) {
 			if _, err := response.Pack(); err != nil {
 				b.Fatal(err)
 			}
+		}
+	})
+}
+
+// BenchmarkMeaning is what a gateway reads of each request beside its elements.
+func BenchmarkMeaning(b *testing.B) {
+	now := time.Date(2026, 3, 14, 10, 0, 0, 0, time.UTC)
+	eachBuiltin(b, func(b *testing.B, d *iso.Dialect, raw []byte) {
+		m, err := d.Decode(raw)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			if _, _, err := m.Transmitted(now); err != nil {
+				b.Fatal(err)
+			}
+			if _, _, err := m.LocalTime(now); err != nil {
+				b.Fatal(err)
+			}
+			if _, _, err := m.Amount(iso.AmountTransaction); err != nil {
+				b.Fatal(err)
+			}
+			m.Phase()
+			m.Point()
+			m.PartialApproval()
 		}
 	})
 }

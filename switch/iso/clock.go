@@ -25,10 +25,13 @@ func (m *Message) LocalTime(now time.Time) (t time.Time, given bool, err error) 
 		return t, false, nil
 	}
 	t, ok := ParseTime(v, now)
-	if !ok {
-		return t, true, &FormatError{DE: 12, Kind: KindDate}
+	if ok {
+		return t, true, nil
 	}
-	return t, true, nil
+	if _, dated := ParseTime(m.Get(13)+"000000", now); form == V1987 && !dated {
+		return t, true, &FormatError{DE: 13, Kind: KindDate}
+	}
+	return t, true, &FormatError{DE: 12, Kind: KindDate}
 }
 
 // Transmitted is DE 7, the time of transmission in UTC, MMDDhhmmss, in the year that puts it nearest to now. It is
@@ -77,7 +80,10 @@ func ParseTime(v string, now time.Time) (t time.Time, ok bool) {
 		century := year - year%100
 		return nearest(now, v[2:], century-100+two(v), century+two(v), century+100+two(v))
 	case 10:
-		return nearest(now, v, year, year-1, year+1, year-2, year+2, year-3, year+3, year-4, year+4)
+		if t, ok = nearest(now, v, year, year-1, year+1); ok {
+			return t, true
+		}
+		return nearest(now, v, year-2, year+2, year-3, year+3, year-4, year+4) // 29 February
 	}
 	return t, false
 }
@@ -96,10 +102,15 @@ func nearest(now time.Time, v string, years ...int) (best time.Time, ok bool) {
 // at is MMDDhhmmss in a year, false when there is no such time.
 func at(year int, v string) (time.Time, bool) {
 	month, day, hour, minute, second := two(v), two(v[2:]), two(v[4:]), two(v[6:]), two(v[8:])
-	t := time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC)
-	date := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
-	ok := month >= 1 && month <= 12 && date.Day() == day && day >= 1 && hour < 24 && minute < 60 && second <= 60
-	return t, ok
+	if month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 60 {
+		return time.Time{}, false
+	}
+	t := time.Date(year, time.Month(month), day, hour, minute, min(second, 59), 0, time.UTC)
+	exists := t.Day() == day // a day that the month does not have is one of the next
+	if second == 60 {
+		t = t.Add(time.Second)
+	}
+	return t, exists
 }
 
 func two(v string) int { return int(v[0]-'0')*10 + int(v[1]-'0') }

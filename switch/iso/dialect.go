@@ -83,6 +83,14 @@ func Builtin(name string) (*Dialect, error) {
 	return nil, fmt.Errorf("find dialect %q: the built-in ones are %s", name, strings.Join(Names(), ", "))
 }
 
+// Source is the file of a built-in dialect, to begin one's own with.
+func Source(name string) ([]byte, error) {
+	if _, err := Builtin(name); err != nil {
+		return nil, err
+	}
+	return dialectFiles.ReadFile("dialects/" + name + ".yaml")
+}
+
 // fileBytesMax is far above any dialect file; it keeps a wrong path from being read into memory.
 const fileBytesMax = 256 << 10
 

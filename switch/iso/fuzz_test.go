@@ -61,6 +61,13 @@ func FuzzDialectFile(f *testing.F) {
 	}
 	f.Add([]byte(`{base: iso87, mti: ebcdic, bitmap: hex-ebcdic, numeric: bcd-left-f, text: latin1, binary: hex,
 		length: {encoding: binary, width: 4, unit: bytes}}`))
+	for _, name := range iso.Names() {
+		text, err := iso.Source(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d, err := iso.Parse("fuzz", data)
 		if err != nil {

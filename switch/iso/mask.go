@@ -45,3 +45,14 @@ func (m Message) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
 // MarshalText shows what String does; encoding/json calls it too.
 func (m Message) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// Format shows the name of the part and the length of its value, whatever the verb: it may be a card's number.
+func (p Part) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "iso.Part(%s, %d bytes)", p.Name, len(p.Value)) // a fmt.State keeps errors itself
+}
+
+// LogValue shows what Format does.
+func (p Part) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(p)) }
+
+// MarshalText shows what Format does; encoding/json calls it too.
+func (p Part) MarshalText() ([]byte, error) { return []byte(fmt.Sprint(p)), nil }

@@ -216,7 +216,8 @@ func TestNoFormatterShowsContent(t *testing.T) {
 		value   iso.Message
 		Visible *iso.Message
 	}
-	for _, v := range []any{m, *m, &m, []*iso.Message{m}, map[string]iso.Message{"m": *m}, holder{m, *m, m}, &holder{m, *m, m}} {
+	part := iso.Part{Name: "5A", Value: testPAN + "ACME"}
+	for _, v := range []any{part, &part, []iso.Part{part}, m, *m, &m, []*iso.Message{m}, map[string]iso.Message{"m": *m}, holder{m, *m, m}, &holder{m, *m, m}} {
 		var out bytes.Buffer
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 			fmt.Fprintf(&out, verb+"\n", v)

@@ -89,7 +89,7 @@ func TestProfileFaultsNameTheKeyAndTheFault(t *testing.T) {
 	t.Parallel()
 	const bitmap = "elements: {62: {format: b...99, parts: {layout: bitmap, bits: 8, fields: {2: {format: n3}}}}}\n"
 	for _, c := range []struct{ text, want string }{
-		{"profile: {framing: bin3}", "profile.framing:"},
+		{"profile: {framing: bin5}", "profile.framing:"},
 		{"profile: {sign_on: perhaps}", `profile.sign_on: "perhaps"`},
 		{"profile: {response_time: never}", "profile.response_time:"},
 		{"profile: {approval_codes: runes}", "profile.approval_codes:"},

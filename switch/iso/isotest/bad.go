@@ -187,8 +187,8 @@ func (b *breaker) with(des []int, values ...string) []byte {
 
 // bomb fills an element that is made of parts with tags in tags, lengths that nothing has and parts without number.
 func (b *breaker) bomb() []byte {
-	bombs := []string{"\x70\x82\xff\xff", "\x61\x80", "\x9f\xff\xff\xff", "\x5a\x88\xff\xff\xff\xff\xff\xff\xff\xff", "\x00", "\x77\x02\x70\x00",
-		"9999", "0000", "\xff\xff\xff", "\xf9\xf9\xf9\xf9"}
+	bombs := []string{"\x70\x82\xff\xff", "\x61\x80", "\x9f\xff\xff\xff", "\x5a\x88" + strings.Repeat("\xff", 8), "\x00",
+		"\x77\x02\x70\x00", "9999", "0000", "\xff\xff\xff", "\xf9\xf9\xf9\xf9"}
 	m := Purchase(b.dialect)
 	des := []int{55, 48, 62, 63, 126, 127, 34}
 	for _, de := range des[b.chance.IntN(len(des)):] {
