@@ -48,8 +48,9 @@ func (c *counter) file(rest, action string, lock authz.LockReason) *iso.Message 
 func TestPeersLockCardsForEachReason(t *testing.T) {
 	for _, name := range threeVersions {
 		t.Run(name, func(t *testing.T) {
+			c := open(t, name)
 			for lock := authz.LockLost; lock <= authz.LockReplaced; lock++ {
-				c := open(t, name)
+				c.Lock(c.Alice.Card, authz.LockNone)
 				code := func(a, b, d string) string { return codeOf(c.peer.Dialect, a, b, d) }
 				a := c.expect(c.file("304", "1", lock), code("00", "300", "3000"))
 				if a.MTI() != isotest.MTI(c.peer.Dialect, "314") || a.Get(101) != "CARDSTATUS" || a.Has(120) {
@@ -134,7 +135,11 @@ func TestFileActionsNeverHoldUpTheLink(t *testing.T) {
 		<-s.begun
 	}
 	x := send() // no clerk is free
-	<-x.done
+	select {
+	case <-x.done:
+	default:
+		t.Fatal("a ninth file action waits, too")
+	}
 	if a := c.decode(x); a.Get(39) != "28" {
 		t.Errorf("answered %s, want 28: to be sent again", a.Get(39))
 	}
@@ -337,21 +342,31 @@ func TestNewZoneKeys(t *testing.T) {
 		"cmf-2003": {24: "811", 96: string(mustHex(t, block)), 12: "20261122130001"}} {
 		v := &vault{}
 		c := open(t, name, func(c *counter) { c.config.Keys = v })
+		ended := func() {
+			t.Helper()
+			if err := c.gateway.Close(context.Background()); err != nil { // and with it whatever has been begun
+				t.Fatal(err)
+			}
+		}
 		m := c.peer.Dialect.New(isotest.MTI(c.peer.Dialect, "800"))
 		c.set(m, elements{11: c.next("100", 1).Get(11)})
 		c.set(m, key)
 		x := c.raw(c.bytes(m))
 		want := "offer network 1 16 08D7B4"
-		if got := v.heard(); got != want {
-			t.Errorf("%s: before the answer is written: %s", name, got)
-		}
 		if a := c.decode(x); a.Get(39) != codeOf(c.peer.Dialect, "00", "800", "8000") {
 			t.Errorf("%s: answered %s", name, a.Get(39))
 		}
-		x.answer.(interface{ Sent() }).Sent()
-		if err := c.gateway.Close(context.Background()); err != nil {
-			t.Fatal(err)
+		ended()
+		if got := v.heard(); got != want {
+			t.Errorf("%s: before the answer is written: %s", name, got)
 		}
+
+		v = &vault{}
+		c = open(t, name, func(c *counter) { c.config.Keys = v })
+		x = c.raw(c.bytes(m))
+		c.decode(x)
+		x.answer.(interface{ Sent() }).Sent()
+		ended()
 		if got := v.heard(); got != want+", activate network 1 1m0s" {
 			t.Errorf("%s: after it: %s", name, got)
 		}

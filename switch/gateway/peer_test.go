@@ -70,7 +70,7 @@ func TestTwinLinks(t *testing.T) {
 	m := c.next("100", 10_00)
 	first := c.expect(m, "00")
 	first38 := first.Get(38)
-	c.session, twin = twin, c.session
+	c.session = twin
 	m.SetMTI("0101")
 	c.expect(m, "91")
 	c.expect(on, "00")
