@@ -94,13 +94,18 @@ func (c Codes) in(form iso.Version) (*chosen, error) {
 				out.verdicts[verdict] = code
 				continue
 			}
-			if reason >= authz.FormatError && approving(code, form) || reason.Approval() && !approving(code, form) {
+			if contradicts(code, reason, form) {
 				return nil, fmt.Errorf("action codes: %s: %q says the opposite", name, code)
 			}
 			out.reasons[reason] = code
 		}
 	}
 	return &out, nil
+}
+
+// contradicts reports whether a code would turn a decline into an approval at the peer or the reverse.
+func contradicts(code string, r authz.Reason, form iso.Version) bool {
+	return r >= authz.FormatError && approving(code, form) || r.Approval() && !approving(code, form)
 }
 
 func named(name string) (authz.Reason, verdict, bool) {
@@ -123,17 +128,17 @@ func usual(p *iso.Profile) *chosen {
 	form := p.Forms.ActionCodes
 	for r := range authz.Reason(authz.ReasonCount) {
 		out.reasons[r] = ActionCode(r, form)
-		if own, ok := p.ActionCodes[ActionCode(r, iso.V2003)]; ok && approving(own, form) == r.Approval() {
+		if own := p.ActionCodes[ActionCode(r, iso.V2003)]; own != "" && !contradicts(own, r, form) {
 			out.reasons[r] = own
 		}
 	}
-	for v := range verdictCount {
-		out.verdicts[v] = v.in(form)
-	}
 	for lock := authz.LockLost; lock <= authz.LockReplaced; lock++ {
-		if own, ok := p.LockCodes[int(lock)]; ok {
+		if own := p.LockCodes[int(lock)]; own != "" && !contradicts(own, lock.Reason(), form) {
 			out.reasons[lock.Reason()] = own
 		}
+	}
+	for v := range verdictCount {
+		out.verdicts[v] = first(p.ActionCodes[v.in(iso.V2003)], v.in(form))
 	}
 	return &out
 }

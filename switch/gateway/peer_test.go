@@ -23,6 +23,7 @@ func TestActionCodesOfPeersAndPrograms(t *testing.T) {
 		c.Lock(c.Alice.Card, lock)
 		c.expect(c.next("100", 1_00), want)
 	}
+	c.Lock(c.Alice.Card, authz.LockFraud)
 	c.expect(c.file("304", "1", authz.LockFraud), "00")
 	c.Lock(c.Carol.Card, authz.LockLost)
 	c.expect(c.message("0100", c.Carol, nil), "05")
@@ -159,4 +160,34 @@ func TestSettlementDaysAreNearToNow(t *testing.T) {
 			t.Errorf("%s at %s: settled on %d, want %d", test.text, test.now, s.asked.Settlement.Day, test.want)
 		}
 	}
+}
+
+// A request for an account of an unknown type is refused; an advice of one has happened and is held.
+func TestUnknownAccountsAreRefusedAndAdvised(t *testing.T) {
+	c := open(t, "iso87-ascii")
+	m := c.next("100", 10_00)
+	c.set(m, elements{3: "009100"})
+	c.expect(m, "12")
+	m = c.next("120", 10_00)
+	c.set(m, elements{3: "009100", 38: "STAND1", 39: "00"})
+	c.expect(m, "00")
+	if got := c.Available(c.Alice.Balance); got != 90_00 {
+		t.Errorf("Alice has %d left", got)
+	}
+}
+
+// A dialect's own codes count for what is no authorization, too, and never turn a decline into an approval.
+func TestCodesOfTheDialect(t *testing.T) {
+	d, err := iso.Parse("own", []byte("base: iso87\nmti: ascii\nbitmap: hex\nnumeric: ascii\ntext: ascii\nlength: {encoding: ascii}\n"+
+		"profile: {action_codes: {\"3008\": \"80\", \"1016\": \"00\"}, lock_codes: {1: \"00\", 2: \"04\"}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, "iso87-ascii", func(c *counter) { c.peer.Dialect = d })
+	c.expect(c.next("100", 100_01), "51")
+	c.expect(c.file("304", "1", authz.LockLost), "00")
+	c.expect(c.file("304", "1", authz.LockLost), "80")
+	c.expect(c.next("100", 1_00), "41")
+	c.Lock(c.Alice.Card, authz.LockStolen)
+	c.expect(c.next("100", 1_00), "04")
 }

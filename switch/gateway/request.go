@@ -178,6 +178,9 @@ func (r *request) amounts(m *iso.Message) error {
 	}
 	err = errors.Join(err, e, r.surcharge(m))
 	r.Transaction = transactionOf(r.Trace.ProcessingCode, max(r.Amount.Minor, r.Billing.Minor)) // what is billed is not nothing
+	if !r.told() && !accountsKnown(r.Trace.ProcessingCode) {                                    // what has happened has happened on whatever account
+		r.Transaction = authz.TransactionUnsupported
+	}
 	if r.Transaction == authz.Cashback {
 		r.Cash = cashOf(m, r.Amount)
 	}
@@ -231,9 +234,14 @@ var transactions = map[string]authz.Transaction{
 // investment, purse.
 var accounts = []string{"00", "10", "20", "30", "40", "50", "60"}
 
+// accountsKnown reports whether both accounts are of types that we know.
+func accountsKnown(processing string) bool {
+	return len(processing) == 6 && slices.Contains(accounts, processing[2:4]) && slices.Contains(accounts, processing[4:])
+}
+
 // transactionOf tells what the cardholder does. A purchase of nothing asks whether the card is good.
 func transactionOf(processing string, minor int64) authz.Transaction {
-	if len(processing) != 6 || !slices.Contains(accounts, processing[2:4]) || !slices.Contains(accounts, processing[4:]) {
+	if len(processing) < 2 {
 		return authz.TransactionUnsupported
 	}
 	t := transactions[processing[:2]]
