@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-
 	"time"
 
 	"holdfast/authz"
@@ -177,8 +176,9 @@ func (r *request) amounts(m *iso.Message) error {
 		r.Billing = billing
 	}
 	err = errors.Join(err, e, r.surcharge(m))
-	r.Transaction = transactionOf(r.Trace.ProcessingCode, max(r.Amount.Minor, r.Billing.Minor)) // what is billed is not nothing
-	if !r.told() && !accountsKnown(r.Trace.ProcessingCode) {                                    // what has happened has happened on whatever account
+	// What is billed is not nothing, and what has happened has happened on whatever account.
+	r.Transaction = transactionOf(r.Trace.ProcessingCode, max(r.Amount.Minor, r.Billing.Minor))
+	if !r.told() && !accountsKnown(r.Trace.ProcessingCode) {
 		r.Transaction = authz.TransactionUnsupported
 	}
 	if r.Transaction == authz.Cashback {
@@ -225,8 +225,8 @@ func cashOf(m *iso.Message, total money.Amount) int64 {
 
 // transactions by positions 1 and 2 of DE 3.
 var transactions = map[string]authz.Transaction{
-	"00": authz.Purchase, "01": authz.Cash, "17": authz.Cash, "09": authz.Cashback, "10": authz.Funding,
-	"11": authz.QuasiCash, "20": authz.Refund, "21": authz.Deposit, "26": authz.OriginalCredit, "28": authz.OriginalCredit,
+	"00": authz.Purchase, "01": authz.Cash, "17": authz.Cash, "09": authz.Cashback, "10": authz.Funding, "11": authz.QuasiCash,
+	"20": authz.Refund, "21": authz.Deposit, "26": authz.OriginalCredit, "28": authz.OriginalCredit,
 	"30": authz.Inquiry, "31": authz.Inquiry, "33": authz.Verification, "50": authz.Payment,
 }
 
