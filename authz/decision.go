@@ -16,6 +16,11 @@ type Decision struct {
 	Currency     money.Currency // the card's; none when the card is unknown
 	Passed       int            // checks passed, for the explanation
 
+	// ApprovedTransaction is the amount of an approval in the request's own currency, as DE 4 answers it: what
+	// was asked for, but of [ApprovedPart] the part. It is zero of what is no approval. Where the answer has DE 6,
+	// that is Amount. A status check at a pump is approved for what it asked, whatever is held.
+	ApprovedTransaction int64
+
 	// Available before the hold, as decided on. Known tells whether they were looked at.
 	UserBefore, DepositBefore int64
 	Known                     bool
@@ -32,7 +37,7 @@ func (d *Decision) Available() (int64, bool) {
 	if !d.Known {
 		return 0, false
 	}
-	if d.Reason == Approved {
+	if d.Reason.Funded() {
 		return d.UserBefore - d.Amount, true
 	}
 	return d.UserBefore, true

@@ -93,11 +93,18 @@ func yearOf(when string, received time.Time) int {
 	return best
 }
 
-const approvalAlphabet = "0123456789ABCDEFGHJKLMNPQRSTUVWX" // 32 characters; I and O are left out
+const (
+	approvalAlphabet = "0123456789ABCDEFGHJKLMNPQRSTUVWX" // 32 characters; I and O are left out
+	approvalDigits   = 10                                 // of them, for peers that print no letters
+)
 
 // approvalCode derives the six characters of DE 38 from the id: not guessable from the one before and
 // never all zeros, which some acquirers read as none.
-func approvalCode(keys *keystore.Store, id ID) string {
+func approvalCode(keys *keystore.Store, id ID, digitsOnly bool) string {
+	usable := byte(len(approvalAlphabet))
+	if digitsOnly {
+		usable = approvalDigits
+	}
 	var b [8]byte
 	for i := range b {
 		b[i] = byte(id >> (8 * i))
@@ -106,7 +113,7 @@ func approvalCode(keys *keystore.Store, id ID) string {
 	var code [6]byte
 	zeros := true
 	for i := range code {
-		code[i] = approvalAlphabet[h[i]&31]
+		code[i] = approvalAlphabet[h[i]%usable]
 		zeros = zeros && code[i] == '0'
 	}
 	if zeros {

@@ -7,13 +7,14 @@ type Phase uint8
 
 // The phases. The zero value is a final authorization: its amount is what will be cleared.
 const (
-	PhaseFinal       Phase = iota
-	PhaseEstimated         // a pre-authorization: the amount may change before it is cleared
-	PhaseIncremental       // adds to the hold of an earlier one
-	PhaseReplacement       // states the whole amount in place of an earlier one's
+	PhaseFinal        Phase = iota
+	PhaseEstimated          // a pre-authorization: the amount may change before it is cleared
+	PhaseIncremental        // adds to the hold of an earlier one
+	PhaseReplacement        // states the whole amount in place of an earlier one's
+	PhaseResubmission       // asks again for what was declined: a new authorization
 )
 
-var phaseNames = [...]string{"FINAL", "ESTIMATED", "INCREMENTAL", "REPLACEMENT"}
+var phaseNames = [...]string{"FINAL", "ESTIMATED", "INCREMENTAL", "REPLACEMENT", "RESUBMISSION"}
 
 // String is the phase's stable name.
 func (p Phase) String() string {
@@ -22,6 +23,10 @@ func (p Phase) String() string {
 	}
 	return phaseNames[p]
 }
+
+// Continues reports whether the amount counts in the life of an earlier authorization, so that only the journal,
+// which has that life, can tell what is wanted of the balances.
+func (p Phase) Continues() bool { return p == PhaseIncremental || p == PhaseReplacement }
 
 // Channel is how a card was presented, as far as limits and controls ask.
 type Channel uint8

@@ -234,6 +234,6 @@ func (it *item) fund(a *Authorizer) {
 	case it.req.Kind == AuthorizationAdvice:
 		d.ApprovalCode = it.req.ApprovalCode
 	case d.Reason.Approval():
-		d.ApprovalCode = approvalCode(a.keys, d.ID)
+		d.ApprovalCode = approvalCode(a.keys, d.ID, it.req.DigitsOnly)
 	}
 }

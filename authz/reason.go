@@ -11,6 +11,7 @@ type Reason uint8
 const (
 	Undefined        Reason = iota // no decision: never an approval, whatever forgot to set it
 	Approved                       // the hold is placed, or the amount posted
+	ApprovedPart                   // as Approved, for less than was asked: [Decision].ApprovedTransaction says how much
 	NoReasonToRefuse               // a verification without an amount: the card is good
 	AdviceAccepted                 // an advice is recorded and binds us
 	AdviceRecorded                 // an advice is recorded; nothing of ours changed
@@ -63,7 +64,7 @@ const (
 const ReasonCount = int(reasonSentinel)
 
 var reasonNames = [...]string{
-	"UNDEFINED", "APPROVED", "NO_REASON_TO_REFUSE", "ADVICE_ACCEPTED", "ADVICE_RECORDED", "REVERSAL_ACCEPTED",
+	"UNDEFINED", "APPROVED", "APPROVED_PART", "NO_REASON_TO_REFUSE", "ADVICE_ACCEPTED", "ADVICE_RECORDED", "REVERSAL_ACCEPTED",
 	"NETWORK_ACCEPTED",
 	"FORMAT_ERROR", "PEER_SIGNED_OFF", "BIN_UNKNOWN", "TRANSACTION_UNKNOWN", "REPEAT_MISMATCH",
 	"CARD_UNKNOWN", "CARD_REMOVED", "LOCKED_STOLEN", "LOCKED_LOST", "LOCKED_REPLACED",
@@ -91,7 +92,13 @@ func (r Reason) String() string {
 }
 
 // Approval reports whether the peer may let the cardholder go ahead.
-func (r Reason) Approval() bool { return r == Approved || r == NoReasonToRefuse }
+func (r Reason) Approval() bool { return r.Funded() || r == NoReasonToRefuse }
+
+// Funded reports an approval that moves the money that was asked for, or a part of it.
+func (r Reason) Funded() bool { return r == Approved || r == ApprovedPart }
+
+// Short reports a decline for want of funds.
+func (r Reason) Short() bool { return r == FundsShort || r == DepositShort }
 
 // Undecided reports that nothing was decided and a repeat may be decided afresh: the peer's stand-in
 // may take over. Such an answer is not stored under the duplicate key.

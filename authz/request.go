@@ -17,9 +17,10 @@ const (
 	Financial                           // 0200: post at once
 	Reversal                            // 0400 and 0420: undo
 	FinancialAdvice                     // 0220: completes an authorization, or posts what nobody authorized
+	HoldExpiry                          // no message: our own entry that ends a hold whose time has passed
 )
 
-var kindNames = [...]string{"", "AUTHORIZATION", "AUTHORIZATION_ADVICE", "FINANCIAL", "REVERSAL", "FINANCIAL_ADVICE"}
+var kindNames = [...]string{"", "AUTHORIZATION", "AUTHORIZATION_ADVICE", "FINANCIAL", "REVERSAL", "FINANCIAL_ADVICE", "HOLD_EXPIRY"}
 
 // String is the kind's stable name.
 func (k Kind) String() string {
@@ -32,7 +33,7 @@ func (k Kind) String() string {
 // Transaction is what the cardholder does, from positions 1 and 2 of DE 3.
 type Transaction uint8
 
-// The transactions served. Each is a debit unless its comment says otherwise.
+// The transactions served. They are stored by number: a new one goes to the end.
 const (
 	TransactionUnsupported Transaction = iota
 	Purchase                           // 00
@@ -43,10 +44,13 @@ const (
 	Refund                             // 20: a promise; money moves at clearing
 	Inquiry                            // 30, 31: balance inquiry, no money
 	Verification                       // 33, or a purchase of nothing: no money
+	Payment                            // 50
+	Deposit                            // 21: a credit
+	OriginalCredit                     // 26, 28: a credit, with funds in minutes
 )
 
 var transactionNames = [...]string{"UNSUPPORTED", "PURCHASE", "CASH", "CASHBACK", "QUASI_CASH", "FUNDING",
-	"REFUND", "INQUIRY", "VERIFICATION"}
+	"REFUND", "INQUIRY", "VERIFICATION", "PAYMENT", "DEPOSIT", "ORIGINAL_CREDIT"}
 
 // String is the transaction's stable name.
 func (t Transaction) String() string {
@@ -57,7 +61,10 @@ func (t Transaction) String() string {
 }
 
 // Debit reports whether the cardholder's money goes out.
-func (t Transaction) Debit() bool { return t >= Purchase && t <= Funding }
+func (t Transaction) Debit() bool { return t >= Purchase && t <= Funding || t == Payment }
+
+// Credit reports whether money comes to the cardholder.
+func (t Transaction) Credit() bool { return t == Refund || t == Deposit || t == OriginalCredit }
 
 // ID names one operation. It grows with time, so rows are appended in the journal, and it is unique
 // over the nodes that share a journal: milliseconds, node, sequence.
@@ -76,6 +83,7 @@ type Request struct {
 	Peer       string
 	ReceivedAt time.Time
 	Deadline   time.Time // after it no approval may leave
+	DigitsOnly bool      // the peer takes no letters in approval codes
 
 	PAN         pan.Number
 	Expiry      Month // as in the message; ExpiryGiven says whether it was there
@@ -83,6 +91,7 @@ type Request struct {
 	Transaction Transaction
 	Amount      money.Amount // DE 4 in DE 49
 	Billing     money.Amount // DE 6 in DE 51; its currency is zero when the message had none
+	OwnRate     bool         // Billing is not the message's: we converted it ourselves
 
 	Trace Trace
 
@@ -98,14 +107,20 @@ type Request struct {
 	// are. Zero: one part, or the message does not tell.
 	Part, Parts int
 
+	Settlement Settlement // what it moves between the peer and us, and on which day
+
 	// Of an advice.
 	StoodIn      bool   // the sender approved on our behalf
 	ApprovalCode string // the sender's, or the original's
 
-	// Of a reversal.
-	Original     Original
+	// Original is what a reversal, or an advice that has it too, says of the message that it is about.
+	Original Original
+
+	// Of a reversal. One that is partial states what stays, or with Returned above zero what goes back, for the
+	// peers that mean it so; without Partial all goes back.
 	Final        int64 // what stays of the transaction, in the original's transaction currency
 	FinalBilling int64 // the same in the billing currency; used when it is not zero
+	Returned     int64 // what goes back, in the original's transaction currency
 	Partial      bool
 
 	// Release names a row to undo directly: our own entry after a late or doubtful decision.
@@ -129,12 +144,13 @@ type Trace struct {
 	MCC, EntryMode      string // DE 18, DE 22
 }
 
-// Original is what a reversal says of the message that it undoes (DE 90). An empty part is a wildcard:
-// networks fill what they do not know with zeros.
+// Original is what a message says of the one that it is about (DE 90, in 1993 and 2003 DE 56). An empty part is
+// a wildcard: networks fill what they do not know with zeros.
 type Original struct {
 	Kind        Kind // of the original; 0 unknown
 	STAN        string
-	Transmitted string
+	Transmitted string // DE 7, in DE 90
+	Local       string // in the form of [Trace].Local, in DE 56
 	Acquirer    string
 	Forwarder   string
 }

@@ -202,7 +202,14 @@ func (b *bench) boundCodec(d time.Duration) (float64, error) {
 		return 0, err
 	}
 	peer := &gateway.Peer{Name: boundPeer, Dialect: dialect}
-	g := gateway.New(approver{currency}, func() bool { return true }, slog.New(slog.DiscardHandler))
+	g, err := gateway.New(gateway.Config{Authorizer: approver{currency}, Ready: func() bool { return true },
+		Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return 0, err
+	}
+	if err := g.Admit(peer); err != nil {
+		return 0, err
+	}
 	srv, err := server.New(server.Config{Name: boundPeer, Format: frame.Format{}}, handler{g, peer}, nil)
 	if err != nil {
 		return 0, err

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"reflect"
 	"time"
 
 	"holdfast/switch/frame"
@@ -20,18 +21,43 @@ type config struct {
 	Data      string           `yaml:"data"`
 	Postgres  postgresConfig   `yaml:"postgres"`
 	Redis     redisConfig      `yaml:"redis"`
+	Peers     []peerConfig     `yaml:"peers"`
 	Listeners []listenerConfig `yaml:"listeners"`
+	Programs  []programConfig  `yaml:"programs"`
 	Log       string           `yaml:"log"`
 }
 
-// listenerConfig is one listening address and the peer behind it.
+// peerConfig is a network or a simulator behind several listeners.
+type peerConfig struct {
+	Name     string       `yaml:"name"`
+	Settings peerSettings `yaml:",inline"`
+}
+
+// peerSettings are how a peer wants to be spoken to, and what it may do.
+type peerSettings struct {
+	Dialect       string        `yaml:"dialect"`
+	RequireSignOn bool          `yaml:"requireSignOn"`
+	Deadline      time.Duration `yaml:"deadline"`
+	ResponseTime  string        `yaml:"responseTime"`
+	ActionCodes   gateway.Codes `yaml:"actionCodes"`
+	BINs          []string      `yaml:"bins"`
+	FileActions   bool          `yaml:"fileActions"`
+	KeyOverlap    time.Duration `yaml:"keyOverlap"`
+}
+
+// programConfig gives the cards of some BINs action codes of their own.
+type programConfig struct {
+	BINs        []string      `yaml:"bins"`
+	ActionCodes gateway.Codes `yaml:"actionCodes"`
+}
+
+// listenerConfig is one listening address and the peer behind it: that of the name, or one of its own.
 type listenerConfig struct {
 	Name          string        `yaml:"name"`
 	Address       string        `yaml:"address"`
-	Dialect       string        `yaml:"dialect"`
 	Framing       string        `yaml:"framing"`
-	RequireSignOn bool          `yaml:"requireSignOn"`
-	Deadline      time.Duration `yaml:"deadline"`
+	Peer          string        `yaml:"peer"`
+	Settings      peerSettings  `yaml:",inline"`
 	LinksMax      int           `yaml:"linksMax"`
 	InFlightMax   int           `yaml:"inFlightMax"`
 	FrameBytesMax int           `yaml:"frameBytesMax"`
@@ -73,15 +99,14 @@ const firstFrameTimeout = 30 * time.Second
 // sign-off reached the peer is still answered.
 const quietTimeout = 200 * time.Millisecond
 
-// setup checks a listener and fills what was left out.
-func (l listenerConfig) setup() (listenerSetup, error) {
+// setup checks a listener and fills what was left out. peers are those that listeners may share.
+func (l listenerConfig) setup(peers map[string]*gateway.Peer) (listenerSetup, error) {
 	set := func(field *string, usual string) {
 		if *field == "" {
 			*field = usual
 		}
 	}
 	set(&l.Address, "127.0.0.1:8583")
-	set(&l.Dialect, "iso87-ascii")
 	set(&l.Name, "network")
 	bad := func(err error) (listenerSetup, error) {
 		return listenerSetup{}, usageError{fmt.Errorf("listener %s: %w", l.Name, err)}
@@ -89,29 +114,95 @@ func (l listenerConfig) setup() (listenerSetup, error) {
 	if err := checkAddress(l.Address); err != nil {
 		return bad(err)
 	}
-	dialect, err := iso.Open(l.Dialect)
+	peer, err := l.behind(peers)
 	if err != nil {
 		return bad(err)
 	}
-	set(&l.Framing, dialect.Profile().Framing.String())
-	format, err := frame.Parse(l.Framing)
-	if err != nil {
-		return bad(err)
+	format := peer.Dialect.Profile().Framing
+	if l.Framing != "" {
+		if format, err = frame.Parse(l.Framing); err != nil {
+			return bad(err)
+		}
 	}
 	s := listenerSetup{
 		address: l.Address,
-		peer:    &gateway.Peer{Name: l.Name, Dialect: dialect, RequireSignOn: l.RequireSignOn, Deadline: l.Deadline},
+		peer:    peer,
 		server: server.Config{Name: l.Name, Format: format, Limits: frame.Limits{FrameBytesMax: l.FrameBytesMax},
 			LinksMax: l.LinksMax, InFlightMax: l.InFlightMax, IdleTimeout: l.IdleTimeout, DrainTimeout: l.DrainTimeout,
 			FirstFrameTimeout: firstFrameTimeout, QuietTimeout: quietTimeout},
-	}
-	if err := s.peer.Validate(); err != nil {
-		return bad(err)
 	}
 	if err := s.server.Validate(); err != nil {
 		return bad(err)
 	}
 	return s, nil
+}
+
+// behind is the peer behind a listener.
+func (l listenerConfig) behind(peers map[string]*gateway.Peer) (*gateway.Peer, error) {
+	if l.Peer == "" {
+		return l.Settings.peer(l.Name)
+	}
+	if !reflect.ValueOf(l.Settings).IsZero() {
+		return nil, fmt.Errorf("it names the peer %s: the peer's settings stand there", l.Peer)
+	}
+	if p := peers[l.Peer]; p != nil {
+		return p, nil
+	}
+	return nil, fmt.Errorf("there is no peer %s", l.Peer)
+}
+
+// peer makes and checks a peer.
+func (c peerSettings) peer(name string) (*gateway.Peer, error) {
+	if c.Dialect == "" {
+		c.Dialect = "iso87-ascii"
+	}
+	dialect, err := iso.Open(c.Dialect)
+	if err != nil {
+		return nil, err
+	}
+	p := &gateway.Peer{Name: name, Dialect: dialect, RequireSignOn: c.RequireSignOn, Deadline: c.Deadline,
+		ResponseTime: c.ResponseTime, ActionCodes: c.ActionCodes, BINs: c.BINs, FileActions: c.FileActions, KeyOverlap: c.KeyOverlap}
+	return p, p.Validate()
+}
+
+// setups checks the peers and the listeners. A name stands for one peer, which may be behind several listeners.
+func (cfg config) setups() ([]listenerSetup, error) {
+	peers := map[string]*gateway.Peer{}
+	for _, c := range cfg.Peers {
+		if peers[c.Name] != nil {
+			return nil, usagef("two peers are named %s", c.Name)
+		}
+		p, err := c.Settings.peer(c.Name)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("peer %s: %w", c.Name, err)}
+		}
+		peers[c.Name] = p
+	}
+	var setups []listenerSetup
+	names := map[string]bool{}
+	for _, l := range cfg.Listeners {
+		s, err := l.setup(peers)
+		switch {
+		case err != nil:
+			return nil, err
+		case names[s.server.Name]:
+			return nil, usagef("two listeners are named %s", s.server.Name)
+		case peers[s.peer.Name] != nil && peers[s.peer.Name] != s.peer:
+			return nil, usagef("listener %s: there is a peer of that name", s.peer.Name)
+		}
+		names[s.server.Name] = true
+		setups = append(setups, s)
+	}
+	return setups, nil
+}
+
+// programs are the action codes of programs as the gateway takes them.
+func (cfg config) programs() []gateway.ProgramCodes {
+	var all []gateway.ProgramCodes
+	for _, p := range cfg.Programs {
+		all = append(all, gateway.ProgramCodes{BINs: p.BINs, Codes: p.ActionCodes})
+	}
+	return all
 }
 
 // checkAddress finds the mistakes in an address that are the caller's, before anything is opened.

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -18,16 +19,17 @@ func TestSampleConfigurationLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(setups) != 2 || setups[1].peer.Dialect.Name() != "iso87-bcd" || setups[1].server.Format.String() != "bin2+tpdu" {
+	if len(setups) != 4 || setups[2].peer != setups[3].peer || setups[2].peer.Dialect.Name() != "cmf-2003" ||
+		!setups[2].peer.FileActions || len(cfg.programs()) != 1 || setups[1].peer.Dialect.Name() != "iso87-bcd" || setups[1].server.Format.String() != "bin2+tpdu" {
 		t.Errorf("loaded %+v", setups)
 	}
 	// What the sample shows as defaults are the defaults.
 	sample := setups[0].server.Defaults()
-	usual, err := listenerConfig{}.setup()
+	usual, err := listenerConfig{}.setup(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sample != usual.server.Defaults() || setups[0].address != usual.address || *setups[0].peer != *withDeadline(usual) {
+	if sample != usual.server.Defaults() || setups[0].address != usual.address || !reflect.DeepEqual(*setups[0].peer, *withDeadline(usual)) {
 		t.Errorf("the sample says %+v, the defaults are %+v", setups[0], usual)
 	}
 }
@@ -52,22 +54,31 @@ func TestFullSampleLoadsAndTheEnvironmentOverridesIt(t *testing.T) {
 
 func withDeadline(s listenerSetup) *gateway.Peer {
 	p := *s.peer
-	p.Deadline = gateway.DefaultDeadline
+	p.Deadline, p.KeyOverlap = gateway.DefaultDeadline, gateway.DefaultKeyOverlap
+	p.ActionCodes, p.BINs = gateway.Codes{}, []string{}
 	return &p
 }
 
 func TestBadConfigurationsNameWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
-		"listners: []":                               "listners",
-		"listeners: [{name: a, dialect: nope}]":      "nope",
-		"listeners: [{name: a, framing: bin9}]":      "bin9",
-		"listeners: [{name: a}, {name: a}]":          "two listeners are named a",
-		"listeners: [{name: a, deadline: 5h}]":       "deadline",
-		"listeners: [{name: a, linksMax: -1}]":       "LinksMax",
-		"listeners: [{name: a, frameBytesMax: 3e9}]": "FrameBytesMax",
-		"listeners: 7":                               "sequence",
-		"data: [a, b":                                "",
-		"partners: !x 0":                             "",
+		"listners: []":                                                             "listners",
+		"listeners: [{name: a, dialect: nope}]":                                    "nope",
+		"listeners: [{name: a, framing: bin9}]":                                    "bin9",
+		"listeners: [{name: a}, {name: a}]":                                        "two listeners are named a",
+		"listeners: [{name: a, deadline: 5h}]":                                     "deadline",
+		"listeners: [{name: a, linksMax: -1}]":                                     "LinksMax",
+		"listeners: [{name: a, frameBytesMax: 3e9}]":                               "FrameBytesMax",
+		"listeners: [{name: a, peer: b}]":                                          "there is no peer b",
+		"peers: [{name: b}, {name: b}]":                                            "two peers are named b",
+		"{peers: [{name: b}], listeners: [{name: a, peer: b, dialect: cmf-2003}]}": "settings stand there",
+		"{peers: [{name: b}], listeners: [{name: b}]}":                             "there is a peer of that name",
+		"listeners: [{name: a, actionCodes: {LOCKED_LOST: '00'}}]":                 "opposite",
+		"listeners: [{name: a, bins: [x]}]":                                        "BIN",
+		"listeners: [{name: a, responseTime: never}]":                              "response time",
+		"programs: [{bins: [], actionCodes: {LOCKED_LOST: '05'}}]":                 "no BINs",
+		"listeners: 7":   "sequence",
+		"data: [a, b":    "",
+		"partners: !x 0": "",
 	} {
 		path := filepath.Join(t.TempDir(), "holdfast.yaml")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -37,9 +37,9 @@ var demoLinks = map[string]string{"pos": "ascii", "atm": "ascii", "noise": "asci
 
 // demoListeners are opened on neighbouring ports, in this order.
 var demoListeners = []listenerConfig{
-	{Name: "ascii", Dialect: "iso87-ascii", Framing: "bin2", RequireSignOn: true},
-	{Name: "binbmp", Dialect: "iso87-ascii-binbmp", Framing: "bin2", RequireSignOn: true},
-	{Name: "bcd", Dialect: "iso87-bcd", Framing: "bin2+tpdu", RequireSignOn: true},
+	{Name: "ascii", Framing: "bin2", Settings: peerSettings{Dialect: "iso87-ascii", RequireSignOn: true}},
+	{Name: "binbmp", Framing: "bin2", Settings: peerSettings{Dialect: "iso87-ascii-binbmp", RequireSignOn: true}},
+	{Name: "bcd", Framing: "bin2+tpdu", Settings: peerSettings{Dialect: "iso87-bcd", RequireSignOn: true}},
 }
 
 // demo is a run of the demo.
@@ -138,7 +138,7 @@ func (d *demo) open(port int) error {
 	}
 	fmt.Fprintf(d.env.stdout, "Holdfast demo: a switch on loopback, its data in %s\n", d.dir)
 	for i, ln := range n.listeners {
-		fmt.Fprintf(d.env.stdout, "  %-15s  %s in %s frames\n", ln.Addr(), demoListeners[i].Dialect, demoListeners[i].Framing)
+		fmt.Fprintf(d.env.stdout, "  %-15s  %s in %s frames\n", ln.Addr(), demoListeners[i].Settings.Dialect, demoListeners[i].Framing)
 	}
 	return nil
 }
@@ -172,13 +172,12 @@ const portsTried = 100
 
 func (d *demo) listen(port int) error {
 	for _, l := range demoListeners {
-		var err error
+		s, err := l.setup(nil)
+		if err != nil {
+			return err
+		}
 		for range portsTried {
-			l.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-			var s listenerSetup
-			if s, err = l.setup(); err != nil {
-				return err
-			}
+			s.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 			err = d.node.listen([]listenerSetup{s})
 			if port != 0 {
 				port++
@@ -191,7 +190,7 @@ func (d *demo) listen(port int) error {
 			return err
 		}
 		address := d.node.listeners[len(d.node.listeners)-1].Addr().String()
-		if d.targets[l.Name], err = target(address, l.Dialect, l.Framing); err != nil {
+		if d.targets[l.Name], err = target(address, l.Settings.Dialect, l.Framing); err != nil {
 			return err
 		}
 	}

@@ -181,7 +181,7 @@ type site struct {
 var sites atomic.Int64
 
 // plainListener is what most tests need: one, and no sign-on.
-var plainListener = []listenerConfig{{Name: "ascii", Dialect: "iso87-ascii", Framing: "bin2"}}
+var plainListener = []listenerConfig{{Name: "ascii", Framing: "bin2", Settings: peerSettings{Dialect: "iso87-ascii"}}}
 
 // openSite makes and seeds a site; seed is what stands on the command line after the configuration.
 func openSite(t *testing.T, on testServers, listeners []listenerConfig, seed ...string) *site {
@@ -233,7 +233,7 @@ func (s *site) config(t *testing.T, node int) string {
 		s.redis.address, s.redis.password, s.prefix(), sweepAgeMin)
 	for _, l := range s.listeners {
 		fmt.Fprintf(&b, "  - {name: %s, address: \"127.0.0.1:0\", dialect: %s, framing: %s, requireSignOn: %t, deadline: %v}\n",
-			l.Name, l.Dialect, l.Framing, l.RequireSignOn, fullDeadline)
+			l.Name, l.Settings.Dialect, l.Framing, l.Settings.RequireSignOn, fullDeadline)
 	}
 	path := filepath.Join(s.dir, fmt.Sprintf("node%d.yaml", node))
 	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {

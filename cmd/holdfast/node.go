@@ -105,13 +105,13 @@ func openSwitch(ctx context.Context, cfg *config, log *slog.Logger) (*node, erro
 	if n.holds, n.endHolds, err = cfg.openHolds(ctx); err != nil {
 		return nil, errors.Join(err, n.unlock(), store.Close())
 	}
-	if err := n.assemble(ctx, cfg.Node, cfg.Store == storeFull); err != nil {
+	if err := n.assemble(ctx, cfg); err != nil {
 		return nil, errors.Join(err, n.close())
 	}
 	return n, nil
 }
 
-func (n *node) assemble(ctx context.Context, number int, remote bool) error {
+func (n *node) assemble(ctx context.Context, cfg *config) error {
 	var last authz.ID
 	err := n.store.View(ctx, func(q records.Querier) (err error) {
 		last, err = records.LastID(ctx, q)
@@ -120,12 +120,17 @@ func (n *node) assemble(ctx context.Context, number int, remote bool) error {
 	if err != nil {
 		return err
 	}
-	n.authorizer, err = authz.New(authz.Config{Node: number, Now: time.Now, LastID: last,
-		Overlap: remote}, n.store, n.holds, n.store, n.keys)
+	n.authorizer, err = authz.New(authz.Config{Node: cfg.Node, Now: time.Now, LastID: last,
+		Overlap: cfg.Store == storeFull}, n.store, n.holds, n.store, n.keys)
 	if err != nil {
 		return err
 	}
-	n.gateway = gateway.New(n.authorizer, func() bool { return n.ready.Load() && n.authorizer.Healthy() }, n.log)
+	desk := desk{n.store, n.keys, n.authorizer}
+	n.gateway, err = gateway.New(gateway.Config{Authorizer: n.authorizer, Log: n.log, Cards: desk, Books: desk, Keys: desk,
+		Ready: func() bool { return n.ready.Load() && n.authorizer.Healthy() }, Programs: cfg.programs()})
+	if err != nil {
+		return usageError{err}
+	}
 	return n.route(ctx)
 }
 
@@ -144,9 +149,23 @@ func (n *node) route(ctx context.Context) error {
 	})
 }
 
+// days reads the settlement dates of the peers again, which another node may have cut over.
+func (n *node) days(ctx context.Context) error {
+	return n.store.View(ctx, func(q records.Querier) error {
+		days, err := records.CutOvers(ctx, q)
+		if err == nil {
+			n.gateway.Learn(days)
+		}
+		return err
+	})
+}
+
 // listen opens the addresses, so that the caller knows the ports before anyone is served.
 func (n *node) listen(setups []listenerSetup) error {
 	for _, s := range setups {
+		if err := n.gateway.Admit(s.peer); err != nil {
+			return usageError{err}
+		}
 		srv, err := server.New(s.server, handler{n.gateway, s.peer}, n.log)
 		if err != nil {
 			return err
@@ -157,7 +176,7 @@ func (n *node) listen(setups []listenerSetup) error {
 		}
 		n.servers, n.listeners = append(n.servers, srv), append(n.listeners, ln)
 	}
-	return nil
+	return n.days(context.Background())
 }
 
 const (
@@ -188,7 +207,7 @@ func (n *node) serve(ctx context.Context) error {
 	n.ready.Store(false)
 	closing, cancel := context.WithTimeout(context.Background(), closeWithin)
 	defer cancel()
-	err := n.authorizer.Close(closing)
+	err := errors.Join(n.gateway.Close(closing), n.authorizer.Close(closing))
 	stopTicks()
 	ticks.Wait()
 	return errors.Join(append(errs, err, n.close())...)
@@ -213,8 +232,8 @@ func (n *node) care(ctx context.Context) {
 	if !n.authorizer.Healthy() {
 		n.authorizer.Probe(ctx)
 	}
-	if err := n.route(ctx); err != nil && ctx.Err() == nil {
-		n.log.Warn("read the programs and the zones", slog.Any("cause", err))
+	if err := errors.Join(n.route(ctx), n.days(ctx)); err != nil && ctx.Err() == nil {
+		n.log.Warn("read what other nodes may have changed", slog.Any("cause", err))
 	}
 	switch swept, err := sweep(ctx, n.holds, n.store, time.Now().Add(-n.sweepAge)); {
 	case err != nil && ctx.Err() == nil:

@@ -28,7 +28,7 @@ func TestAnotherImplementationExchangesMessagesWithUs(t *testing.T) {
 	if status, _, errs := runHoldfast(t, "seed", "--data", dir, filepath.Join("..", "..", "testdata", "worlds", "demo.yaml")); status != exitOK {
 		t.Fatal(errs)
 	}
-	_, port, err := net.SplitHostPort(serveFolderAs(t, dir, listenerConfig{Address: "127.0.0.1:0", Dialect: "iso87-ascii-binbmp"}))
+	_, port, err := net.SplitHostPort(serveFolderAs(t, dir, listenerConfig{Address: "127.0.0.1:0", Settings: peerSettings{Dialect: "iso87-ascii-binbmp"}}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -149,7 +149,7 @@ func TestNoSecretInAnySink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := listenerConfig{Address: "127.0.0.1:0"}.setup()
+	s, err := listenerConfig{Address: "127.0.0.1:0"}.setup(nil)
 	if err == nil {
 		err = n.listen([]listenerSetup{s})
 	}

@@ -213,7 +213,7 @@ func serveFolderAs(t *testing.T, dir string, l listenerConfig) (address string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := l.setup()
+	s, err := l.setup(nil)
 	if err == nil {
 		err = n.listen([]listenerSetup{s})
 	}

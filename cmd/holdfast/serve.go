@@ -79,26 +79,9 @@ func (c *serveCmd) config() (config, error) {
 	}
 	l := &cfg.Listeners[0]
 	set(&l.Address, c.Listen)
-	set(&l.Dialect, c.Dialect)
+	set(&l.Settings.Dialect, c.Dialect)
 	set(&l.Framing, c.Framing)
 	return cfg, nil
-}
-
-func (cfg config) setups() ([]listenerSetup, error) {
-	var setups []listenerSetup
-	names := map[string]bool{}
-	for _, l := range cfg.Listeners {
-		s, err := l.setup()
-		if err != nil {
-			return nil, err
-		}
-		if names[s.peer.Name] {
-			return nil, usagef("two listeners are named %s", s.peer.Name)
-		}
-		names[s.peer.Name] = true
-		setups = append(setups, s)
-	}
-	return setups, nil
 }
 
 func newLog(e *env, level string) (*slog.Logger, error) {

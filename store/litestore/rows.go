@@ -54,7 +54,23 @@ func (a tables) Insert(r *arbiter.Row) (bool, error) {
 	if err := run(s); err != nil {
 		return false, err
 	}
-	return a.c.Changes() > 0, nil
+	if a.c.Changes() == 0 {
+		return false, nil
+	}
+	return true, a.settle(e)
+}
+
+// settle notes what the row moves between the peer and us, for reconciliation.
+func (a tables) settle(e *authz.Entry) error {
+	q, s := e.Request, e.Settles()
+	if s.Day == 0 {
+		return nil
+	}
+	return a.exec("INSERT INTO settlements (authorization_id, peer, day, currency, amount) VALUES (?1,?2,?3,?4,?5)", func(b *binder) {
+		b.int(int64(q.ID))
+		b.text(q.Peer)
+		b.int(int64(s.Day), numeric(s.Amount.Currency), s.Amount.Minor)
+	})
 }
 
 const readRow = `SELECT id, kind, peer, stan, rrn, acquirer, forwarder, terminal, transmitted, local,

@@ -13,7 +13,7 @@ CREATE TABLE sequences (
   next  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT INTO sequences (name, next) VALUES
-  ('partners', 1), ('programs', 1), ('users', 1001), ('balances', 1), ('cards', 5001), ('postings', 1);
+  ('partners', 1), ('programs', 1), ('users', 1001), ('balances', 1), ('cards', 5001), ('postings', 1), ('file_actions', 1);
 
 CREATE TABLE partners (
   id          INTEGER PRIMARY KEY,
@@ -181,6 +181,41 @@ CREATE TABLE postings (
   posted_at        INTEGER NOT NULL,
   PRIMARY KEY (group_id, line)
 ) STRICT, WITHOUT ROWID;
+
+-- What reconciliation counts: one row for each message that moved money between a peer and us, with the day in
+-- whose books both of us count it. Authorizations that only hold have none, so that they cost nothing here. A
+-- currency of 0 says that a reversal moved back what its original moved.
+CREATE TABLE settlements (
+  authorization_id INTEGER PRIMARY KEY,
+  peer             TEXT    NOT NULL,
+  day              INTEGER NOT NULL, -- YYYYMMDD
+  currency         INTEGER NOT NULL,
+  amount           INTEGER NOT NULL
+) STRICT;
+CREATE INDEX settlements_day ON settlements (peer, day);
+
+-- The days that peers have cut over to.
+CREATE TABLE cutovers (
+  peer  TEXT    NOT NULL,
+  day   INTEGER NOT NULL,
+  at    INTEGER NOT NULL,
+  PRIMARY KEY (peer, day)
+) STRICT, WITHOUT ROWID;
+
+-- Every file action of a peer, whatever became of it. Locks are LockReason, 0 is none.
+CREATE TABLE file_actions (
+  id       INTEGER PRIMARY KEY,
+  at       INTEGER NOT NULL,
+  peer     TEXT    NOT NULL,
+  mti      TEXT    NOT NULL,
+  stan     TEXT    NOT NULL,
+  card_id  INTEGER NOT NULL, -- 0: unknown
+  bin      TEXT    NOT NULL,
+  last4    TEXT    NOT NULL,
+  present  INTEGER NOT NULL,
+  wanted   INTEGER NOT NULL,
+  outcome  TEXT    NOT NULL
+) STRICT;
 
 -- The keys that peers send for their links, sealed by the keystore.
 CREATE TABLE zone_keys (

@@ -35,6 +35,8 @@ func (c *columns) reset() {
 type rowColumns struct {
 	count int
 	raw   []byte // behind room for the header
+
+	settled settledColumns // of the rows that moved money between their peer and us
 }
 
 const insertRows = "INSERT INTO authorizations SELECT * FROM unnest($1::authorizations[])"
@@ -68,6 +70,7 @@ func (c *rowColumns) add(r *arbiter.Row) {
 		t.EntryMode, q.PAN.BIN(6), q.PAN.Last4())
 	c.numbers(q.ReceivedAt.UnixMicro())
 	binary.BigEndian.PutUint32(c.raw[start:], uint32(len(c.raw)-start-4))
+	c.settled.add(e)
 }
 
 // rowWidth is how many columns add writes. The server refuses rows of another width, or with other types.
@@ -126,7 +129,10 @@ func (c *rowColumns) queue(b *pgx.Batch, conn *pgx.Conn) bool {
 	return true
 }
 
-func (c *rowColumns) reset() { c.count = 0 }
+func (c *rowColumns) reset() {
+	c.count = 0
+	c.settled.reset()
+}
 
 // rowType is the type of the journal's rows, which has a number of its own in each database.
 const rowType = "authorizations"

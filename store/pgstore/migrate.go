@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// The steps are numbered from 0001 without a gap, and none changes once it has been released.
+// The steps are applied in the order of their names, and none changes once it has been released.
 //
 //go:embed migrations/*.sql
 var migrations embed.FS

@@ -110,6 +110,7 @@ func (g *guess) commit(ctx context.Context, conn *pgx.Conn) (balances, error) {
 	add(g.users.queue(b, locked), truth.read)
 	add(g.queueCards(b), done)
 	add(g.out.rows.queue(b, conn), done)
+	add(g.out.rows.settled.queue(b), done)
 	add(g.out.postings.queue(b), done)
 	add(g.funds.queue(b, moved), truth.read)
 	b.Queue("COMMIT")

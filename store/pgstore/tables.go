@@ -187,6 +187,7 @@ func (t *tables) flush() error {
 	}
 	b := &pgx.Batch{}
 	t.out.rows.queue(b, t.conn)
+	t.out.rows.settled.queue(b)
 	if err := t.conn.SendBatch(t.ctx, b).Close(); err != nil {
 		return err
 	}
@@ -203,6 +204,7 @@ func (t *tables) flush() error {
 func (t *tables) commit() error {
 	b := &pgx.Batch{}
 	t.out.rows.queue(b, t.conn)
+	t.out.rows.settled.queue(b)
 	t.out.postings.queue(b)
 	t.out.balances.queue(b)
 	b.Queue("COMMIT")

@@ -38,6 +38,10 @@ func Journal(t *testing.T, open func(testing.TB) Store) {
 		{"a repeat that says something else is declined", repeatMismatch},
 		{"decisions without a card are kept", withoutCard},
 		{"concurrent batches never overspend", concurrentBatches},
+		{"what moved is counted on its settlement day", reconciled},
+		{"the last cut-over of each peer is its day", cutOvers},
+		{"a lock from outside is never softened", lockOutside},
+		{"of locks at once the gravest stays", locksAtOnce},
 		{"the truth that is taught is the balances after the batch", truthTaught},
 	}) {
 		t.Run(test.name, func(t *testing.T) {

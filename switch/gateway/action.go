@@ -17,6 +17,7 @@ type code struct {
 var codes = [...]code{
 	{authz.Undefined, "9109", "909", "96"},
 	{authz.Approved, "0000", "000", "00"},
+	{authz.ApprovedPart, "0002", "002", "10"},
 	{authz.NoReasonToRefuse, "0085", "000", "85"},
 	{authz.AdviceAccepted, "9001", "901", "00"},
 	{authz.AdviceRecorded, "9000", "900", "00"},

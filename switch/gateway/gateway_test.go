@@ -34,10 +34,13 @@ func TestPurchaseInEveryDialect(t *testing.T) {
 					t.Errorf("element %d is not echoed character by character", de)
 				}
 			}
-			for _, de := range []int{14, 18, 22, 25, 35, 43, 45, 52, 53, 55} {
+			for _, de := range []int{14, 18, 22, 25, 35, 43, 45, 52, 53} {
 				if a.Has(de) {
 					t.Errorf("element %d came back", de)
 				}
+			}
+			if chip := a.Get(55); len(chip) < 10 || chip[0] != 0x91 || int(chip[1]) != len(chip)-2 || strings.Contains(m.Get(55), chip[2:]) {
+				t.Error("the card's chip is not answered by tag 91 alone")
 			}
 			if left := c.Available(c.Alice.Balance); left != storetest.UserFunds-30_00 {
 				t.Errorf("Alice has %d left", left)
@@ -105,7 +108,6 @@ func TestAnswersByKindOfMessage(t *testing.T) {
 		"reversal repeat":         {"0401", "0410", "00", nil},
 		"reversal advice":         {"0420", "0430", "00", elements{39: "68"}},
 		"reversal advice repeat":  {"0421", "0430", "00", nil},
-		"reconciliation, not yet": {"0500", "0510", "12", nil},
 		"amount missing":          {"0100", "0110", "30", elements{4: ""}},
 		"currency unknown":        {"0100", "0110", "30", elements{49: "000"}},
 		"month 13":                {"0100", "0110", "30", elements{7: "1322120001"}},
@@ -175,9 +177,7 @@ func TestReversals(t *testing.T) {
 }
 
 func TestNetworkManagementAndSignOn(t *testing.T) {
-	c := open(t, "iso87-bcd")
-	c.peer.RequireSignOn = true
-	c.session = c.gateway.Open(c.peer)
+	c := open(t, "iso87-bcd", func(c *counter) { c.peer.RequireSignOn = true })
 	manage := func(code string) *iso.Message {
 		return c.message("0800", storetest.Holder{Number: c.Alice.Number}, elements{2: "", 3: "", 4: "", 14: "", 18: "", 22: "", 25: "", 35: "",
 			41: "", 42: "", 43: "", 49: "", 63: "", 37: "", 70: code})

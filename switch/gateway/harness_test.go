@@ -3,10 +3,10 @@ package gateway_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"holdfast/authz"
+	"holdfast/authz/money"
 	"holdfast/store/litestore"
 	"holdfast/store/memholds"
 	"holdfast/store/records"
@@ -32,11 +33,12 @@ type counter struct {
 	peer    *gateway.Peer
 	session *gateway.Session
 	ready   atomic.Bool
-	log     strings.Builder
+	log     logged
+	config  gateway.Config
 	stan    int
 }
 
-func open(t testing.TB, dialect string) *counter {
+func open(t testing.TB, dialect string, changes ...func(*counter)) *counter {
 	t.Helper()
 	s, err := litestore.Open(filepath.Join(t.TempDir(), "holdfast.db"))
 	if err != nil {
@@ -46,7 +48,10 @@ func open(t testing.TB, dialect string) *counter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &counter{t: t, World: storetest.NewWorld(t, s), peer: &gateway.Peer{Name: "network", Dialect: d}}
+	c := &counter{t: t, World: storetest.NewWorld(t, s), peer: &gateway.Peer{Name: "network", Dialect: d, FileActions: true}}
+	for _, change := range changes {
+		change(c)
+	}
 	a, err := authz.New(authz.Config{Now: time.Now}, s, memholds.New(), s, c.Keys)
 	if err != nil {
 		t.Fatal(err)
@@ -59,9 +64,21 @@ func open(t testing.TB, dialect string) *counter {
 		t.Fatal(err)
 	}
 	c.ready.Store(true)
-	c.gateway = gateway.New(a, c.ready.Load, slog.New(slog.NewTextHandler(io.Writer(&c.log), nil)))
+	c.config.Authorizer, c.config.Ready, c.config.Log = a, c.ready.Load, slog.New(slog.NewTextHandler(&c.log, nil))
+	if c.config.Books == nil {
+		c.config.Cards, c.config.Books = desk{c}, desk{c}
+	}
+	if c.gateway, err = gateway.New(c.config); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.gateway.Admit(c.peer); err != nil {
+		t.Fatal(err)
+	}
 	c.session = c.gateway.Open(c.peer)
 	t.Cleanup(func() {
+		if err := c.gateway.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
 		if err := a.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
@@ -73,6 +90,49 @@ func open(t testing.TB, dialect string) *counter {
 	return c
 }
 
+// logged is what was logged, also by clerks.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// desk does on the world's records what peers ask for.
+type desk struct{ c *counter }
+
+func (d desk) LockOutside(ctx context.Context, a gateway.CardAction) (authz.LockOutcome, authz.LockReason, error) {
+	var done records.FileActionDone
+	err := d.c.Store.Update(ctx, func(q records.Querier) (err error) {
+		done, err = records.LockOutside(ctx, q, records.FileAction{Peer: a.Peer, MTI: a.MTI, STAN: a.STAN, Tag: d.c.Keys.Tag(a.PAN),
+			BIN: a.PAN.BIN(6), Last4: a.PAN.Last4(), Wanted: a.Wanted, Inquiry: a.Inquiry, At: a.At})
+		return err
+	})
+	return done.Outcome, done.Lock, err
+}
+
+func (d desk) CutOver(ctx context.Context, peer string, day authz.Day, at time.Time) error {
+	return d.c.Store.Update(ctx, func(q records.Querier) error { return records.CutOver(ctx, q, peer, day, at) })
+}
+
+func (d desk) Totals(ctx context.Context, peer string, day authz.Day, m money.Currency) (t authz.Totals, err error) {
+	err = d.c.Store.View(ctx, func(q records.Querier) error {
+		t, err = records.Reconcile(ctx, q, peer, day, m)
+		return err
+	})
+	return t, err
+}
+
 // exchange is a frame and what became of it.
 type exchange struct {
 	body     []byte
@@ -80,10 +140,11 @@ type exchange struct {
 	answer   gateway.Encoder
 	strike   bool
 	attached any
+	at       time.Time
 }
 
 func (x *exchange) Body() []byte                     { return x.body }
-func (x *exchange) ReceivedAt() time.Time            { return time.Now() }
+func (x *exchange) ReceivedAt() time.Time            { return x.at }
 func (x *exchange) Attach(v any)                     { x.attached = v }
 func (x *exchange) Reply(e gateway.Encoder)          { x.answer = e; close(x.done) }
 func (x *exchange) MalformedReply(e gateway.Encoder) { x.strike = true; x.Reply(e) }
@@ -93,7 +154,7 @@ func (x *exchange) Silent()                          { close(x.done) }
 // raw passes bytes through the session and returns the exchange when it has ended.
 func (c *counter) raw(body []byte) *exchange {
 	c.t.Helper()
-	x := &exchange{body: append([]byte(nil), body...), done: make(chan struct{})}
+	x := &exchange{body: append([]byte(nil), body...), done: make(chan struct{}), at: time.Now()}
 	c.session.Frame(x)
 	clear(x.body) // it belongs to the next frame now
 	select {

@@ -2,7 +2,7 @@ package gateway
 
 import (
 	"errors"
-	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,72 +12,51 @@ import (
 	"holdfast/switch/iso"
 )
 
-// request is an authz.Request that reads itself from a message of 1987. It refuses as little as it can:
-// what is not needed to decide is passed on as it came.
+// request is an authz.Request that reads itself from a message, where the dialect's profile says. It refuses as little
+// as it can: what is not needed to decide is passed on as it came.
 type request struct {
 	authz.Request
-	odd error // what was passed over because the message only tells what has happened
+	profile *iso.Profile
+	fee     int64 // of DE 28, in the amount and not in DE 4
+	odd     error // what was passed over because the message only tells what has happened
 }
 
-// fault says which element is at fault and how, never what it holds.
-type fault struct {
-	de   int
-	what string
-}
-
-func (f fault) Error() string { return fmt.Sprintf("element %d %s", f.de, f.what) }
-
-// The elements without which a message cannot be decided or found again. What only tells is not refused for
-// the others; see pardon.
-var mandatory = map[authz.Kind][]int{
-	authz.Authorization:       {3, 4, 7, 11, 49},
-	authz.AuthorizationAdvice: {11},
-	authz.Financial:           {3, 4, 7, 11, 49},
-	authz.Reversal:            {11},
-}
+// The elements without which a message cannot be decided or found again, beside the card and the amount. What only
+// tells is not refused for them; see pardon.
+var mandatory = map[iso.Version][]int{iso.V1987: {3, 7, 11}, iso.V1993: {3, 11, 12}, iso.V2003: {3, 11, 12}}
 
 func (r *request) read(m *iso.Message, kind authz.Kind, receivedAt time.Time) error {
-	for _, de := range mandatory[kind] {
+	r.Kind, r.ReceivedAt, r.profile = kind, receivedAt, m.Dialect().Profile()
+	needed := mandatory[m.Dialect().Version()]
+	if r.told() {
+		needed = []int{11}
+	}
+	for _, de := range needed {
 		if !m.Has(de) {
-			return fault{de, "is missing"}
+			return wrong(de, iso.KindMissing)
 		}
 	}
-	r.Kind, r.ReceivedAt = kind, receivedAt
-	r.trace(m)
 	if err := r.number(m); err != nil {
 		return err
 	}
-	for _, step := range []func(*iso.Message) error{r.times, r.expiry, r.amounts} {
+	r.trace(m)
+	for _, step := range []func(*iso.Message) error{r.times, r.expiry, r.amounts, r.life} {
 		if err := step(m); err != nil && !r.pardon(err, m) {
 			return err
 		}
 	}
-	if kind == authz.Authorization || kind == authz.Financial {
-		r.Evidence = evidence(m)
-	}
-	r.Transaction = transactionOf(m.Get(3), max(r.Amount.Minor, r.Billing.Minor)) // what is billed is not nothing
-	switch kind {
-	case authz.AuthorizationAdvice:
-		r.ApprovalCode = m.Get(38)
-		r.StoodIn = !m.Has(39) || approving(m.Get(39))
-	case authz.Reversal:
-		return r.reversal(m)
-	}
+	r.present(m)
 	return nil
 }
 
-// evidence takes what proves that card or holder are there.
-func evidence(m *iso.Message) authz.Evidence {
-	return authz.Evidence{PINBlock: pan.NewSecret(m.Get(52)), PINForm: m.Get(53), Track2: pan.NewSecret(m.Get(35)),
-		Chip: pan.NewSecret(m.Get(55)), Sequence: m.Get(23)}
-}
+// told reports whether the message says what has happened.
+func (r *request) told() bool { return r.Kind != authz.Authorization && r.Kind != authz.Financial }
 
 // pardon passes over what is wrong with an advice or a reversal whose card and time are known: it has
 // happened, so refusing it would leave our books wrong and have it sent for ever. A request is decided on all
 // that it says, and is not pardoned.
 func (r *request) pardon(fault error, m *iso.Message) bool {
-	told := r.Kind == authz.AuthorizationAdvice || r.Kind == authz.Reversal
-	if !told || !m.Has(7) && !m.Has(12) {
+	if !r.told() || !m.Has(7) && !m.Has(12) {
 		return false
 	}
 	r.odd = errors.Join(r.odd, fault)
@@ -85,44 +64,59 @@ func (r *request) pardon(fault error, m *iso.Message) bool {
 }
 
 func (r *request) trace(m *iso.Message) {
+	at := &r.profile.Places
 	r.Trace = authz.Trace{STAN: m.Get(11), RRN: m.Get(37), Acquirer: m.Get(32), Forwarder: m.Get(33),
-		Terminal: m.Get(41), Merchant: m.Get(42), Transmitted: m.Get(7), Local: m.Get(13) + m.Get(12),
-		ProcessingCode: m.Get(3), MCC: m.Get(18), EntryMode: m.Get(22)}
+		Terminal: m.Get(41), Merchant: m.Get(42), Transmitted: m.Get(7), ProcessingCode: m.Get(3), MCC: m.At(at.MCC)}
+	if r.profile.Forms.Entry == iso.V1987 {
+		r.Trace.EntryMode = m.Get(22)
+	} else if r.profile.Forms.Entry == iso.V1993 {
+		r.Trace.EntryMode = cut(m.Get(22), 6, 7)
+	}
+	r.NetworkID = m.At(at.NetworkTraceOf)
+	if r.NetworkID == "" {
+		r.NetworkID = m.At(at.NetworkTrace)
+	}
+	r.NetworkID = printable(r.NetworkID)
 }
 
-// times checks the dates that are there. They are kept as characters: 1987 has no year, and DE 12 and 13
-// are the terminal's local time.
+// networkIDMax is longer than any network's own name of a transaction.
+const networkIDMax = 32
+
+// printable is a name as text: what stands in a binary element, as DE 21 of 2003, is written in hexadecimal.
+func printable(id string) string {
+	id = cut(id, 0, networkIDMax)
+	if word(id) == "" || strings.IndexFunc(id, func(c rune) bool { return c < ' ' || c > '~' }) < 0 {
+		return strings.Clone(word(id))
+	}
+	return hexadecimal(id)
+}
+
+func hexadecimal(s string) string {
+	const hex = "0123456789ABCDEF"
+	b := make([]byte, 0, 2*len(s))
+	for i := range len(s) {
+		b = append(b, hex[s[i]>>4], hex[s[i]&15])
+	}
+	return string(b)
+}
+
+// times checks the times that are there and keeps the terminal's without its year.
 func (r *request) times(m *iso.Message) error {
-	if t := m.Get(7); !monthDay(t) || !clock(t[4:]) {
-		return fault{7, "is not MMDDhhmmss"}
+	var err error
+	r.Trace.Local, err = local(m, r.profile.Forms.LocalTime)
+	if t := m.Get(7); m.Has(7) || m.Dialect().Version() == iso.V1987 {
+		if !monthDay(t) || !clock(t[4:]) {
+			err = errors.Join(wrong(7, iso.KindDate), err)
+		}
 	}
-	if t := m.Get(12); t != "" && !clock(t) {
-		return fault{12, "is not hhmmss"}
-	}
-	if t := m.Get(13); t != "" && !monthDay(t) {
-		return fault{13, "is not MMDD"}
-	}
-	return nil
+	return err
 }
-
-func two(s string) int { return int(s[0]-'0')*10 + int(s[1]-'0') }
-
-func monthDay(s string) bool {
-	if len(s) < 4 {
-		return false
-	}
-	month, day := two(s), two(s[2:])
-	return month >= 1 && month <= 12 && day >= 1 && day <= time.Date(2024, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
-}
-
-// clock takes a leap second.
-func clock(s string) bool { return len(s) == 6 && two(s) < 24 && two(s[2:]) < 60 && two(s[4:]) <= 60 }
 
 // number takes the card's number from DE 2 or the track.
 func (r *request) number(m *iso.Message) error {
 	number, ok := m.PAN()
 	if !ok {
-		return fault{2, "is missing or not a card number"}
+		return wrong(2, iso.KindMissing)
 	}
 	r.PAN = number
 	return nil
@@ -134,22 +128,22 @@ func (r *request) expiry(m *iso.Message) error {
 	if track := m.Get(35); track != "" {
 		digits, after, found := cutTrack(track)
 		if !found {
-			return fault{35, "has no separator"}
+			return wrong(35, iso.KindValue)
 		}
 		onTrack, err := pan.Parse(digits)
 		if err != nil || !onTrack.Equal(r.PAN) {
-			return fault{35, "is not of the card in element 2"}
+			return wrong(35, iso.KindValue)
 		}
 		rest = after
 	}
 	switch {
 	case m.Has(14):
 		if r.Expiry, r.ExpiryGiven = authz.ParseMonth(m.Get(14)); !r.ExpiryGiven {
-			return fault{14, "is not YYMM"}
+			return wrong(14, iso.KindDate)
 		}
 	case len(rest) >= 4 && !strings.HasPrefix(rest, "=") && !strings.HasPrefix(rest, "D"):
 		if r.Expiry, r.ExpiryGiven = authz.ParseMonth(rest[:4]); !r.ExpiryGiven {
-			return fault{35, "has an expiry that is not YYMM"}
+			return wrong(35, iso.KindDate)
 		}
 	}
 	return nil
@@ -164,41 +158,85 @@ func cutTrack(track string) (digits, rest string, found bool) {
 	return track[:i], track[i+1:], true
 }
 
-// amounts reads DE 4 in DE 49, and DE 6 in DE 51 when the network converted. A reversal may leave them out.
-func (r *request) amounts(m *iso.Message) (err error) {
-	for _, de := range [...]int{4, 49} {
-		if !m.Has(de) && r.Kind == authz.AuthorizationAdvice {
-			err = errors.Join(err, fault{de, "is missing"})
-		}
+// amounts reads what is asked for, and what the network converted it to. A reversal may leave the amount out.
+func (r *request) amounts(m *iso.Message) error {
+	var given bool
+	var err error
+	r.Amount, given, err = m.Amount(iso.AmountTransaction)
+	switch {
+	case err != nil:
+		r.Amount = money.Amount{}
+	case !given && r.Kind != authz.Reversal && m.Has(4):
+		err = wrong(49, iso.KindMissing)
+	case !given && r.Kind != authz.Reversal:
+		err = wrong(4, iso.KindMissing)
 	}
-	if m.Has(4) && m.Has(49) {
-		r.Amount, err = amount(m, 4, 49)
+	billing, given, e := m.Amount(iso.AmountBilling)
+	if given && e == nil {
+		r.Billing = billing
 	}
-	if m.Has(6) && m.Has(51) {
-		var e error
-		if r.Billing, e = amount(m, 6, 51); e != nil {
-			err = errors.Join(err, e)
-		}
+	err = errors.Join(err, e, r.surcharge(m))
+	// What is billed is not nothing, and what has happened has happened on whatever account.
+	r.Transaction = transactionOf(r.Trace.ProcessingCode, max(r.Amount.Minor, r.Billing.Minor))
+	if !r.told() && !accountsKnown(r.Trace.ProcessingCode) {
+		r.Transaction = authz.TransactionUnsupported
+	}
+	if r.Transaction == authz.Cashback {
+		r.Cash = cashOf(m, r.Amount)
 	}
 	return err
 }
 
-func amount(m *iso.Message, de, currencyDE int) (money.Amount, error) {
-	minor, err := money.ParseMinor(m.Get(de))
-	if err != nil {
-		return money.Amount{}, fault{de, "is not an amount"}
+// surcharge adds the acquirer's fee of 1987 (DE 28) where the peer does not count it into the amount already.
+func (r *request) surcharge(m *iso.Message) error {
+	fee := m.Get(28)
+	if r.profile.SurchargeIncluded || m.Dialect().Version() != iso.V1987 || len(fee) < 2 || r.Amount.Currency.IsZero() {
+		return nil
 	}
-	currency, err := money.ByNumeric(m.Get(currencyDE))
+	minor, err := money.ParseMinor(fee[1:])
 	if err != nil {
-		return money.Amount{}, fault{currencyDE, "is not a currency of ISO 4217"}
+		return wrong(28, iso.KindAmount)
 	}
-	return money.Amount{Minor: minor, Currency: currency}, nil
+	if fee[0] == 'C' {
+		minor = -minor
+	}
+	total, err := money.Add64(r.Amount.Minor, minor)
+	if err != nil || total < 0 {
+		return wrong(28, iso.KindAmount)
+	}
+	r.Amount.Minor, r.fee = total, minor
+	return nil
+}
+
+// kindCash is the amount type of the cash in DE 54.
+const kindCash = "40"
+
+// cashOf is how much of a purchase is handed out in cash. Where the message does not say it, nothing of it may be
+// approved in part.
+func cashOf(m *iso.Message, total money.Amount) int64 {
+	sets, _ := m.AdditionalAmounts() // those before a fault are good, and nothing else depends on them
+	for _, set := range sets {
+		if set.Kind == kindCash && set.Amount.Currency == total.Currency {
+			return min(max(set.Amount.Minor, -set.Amount.Minor), total.Minor)
+		}
+	}
+	return total.Minor
 }
 
 // transactions by positions 1 and 2 of DE 3.
 var transactions = map[string]authz.Transaction{
-	"00": authz.Purchase, "01": authz.Cash, "17": authz.Cash, "09": authz.Cashback, "10": authz.Funding,
-	"11": authz.QuasiCash, "20": authz.Refund, "30": authz.Inquiry, "31": authz.Inquiry, "33": authz.Verification,
+	"00": authz.Purchase, "01": authz.Cash, "17": authz.Cash, "09": authz.Cashback, "10": authz.Funding, "11": authz.QuasiCash,
+	"20": authz.Refund, "21": authz.Deposit, "26": authz.OriginalCredit, "28": authz.OriginalCredit,
+	"30": authz.Inquiry, "31": authz.Inquiry, "33": authz.Verification, "50": authz.Payment,
+}
+
+// accounts are the types of account in positions 3 to 6 of DE 3: default, savings, cheque or debit, credit, universal,
+// investment, purse.
+var accounts = []string{"00", "10", "20", "30", "40", "50", "60"}
+
+// accountsKnown reports whether both accounts are of types that we know.
+func accountsKnown(processing string) bool {
+	return len(processing) == 6 && slices.Contains(accounts, processing[2:4]) && slices.Contains(accounts, processing[4:])
 }
 
 // transactionOf tells what the cardholder does. A purchase of nothing asks whether the card is good.
@@ -213,58 +251,16 @@ func transactionOf(processing string, minor int64) authz.Transaction {
 	return t
 }
 
-// approving reports whether a two-character response code lets the cardholder go ahead: in an advice it
-// is the decision of who stood in for us.
-func approving(code string) bool {
-	switch code {
-	case "00", "08", "10", "11", "16", "85", "87":
-		return true
-	}
-	return false
+// evidence takes what proves that card or holder are there.
+func evidence(m *iso.Message, at iso.Place) authz.Evidence {
+	return authz.Evidence{CVV2: pan.NewSecret(strings.TrimSpace(m.At(at))), PINBlock: pan.NewSecret(m.Get(52)),
+		PINForm: pinForm(m), Track2: pan.NewSecret(m.Get(35)), Chip: pan.NewSecret(m.Get(55)), Sequence: m.Get(23)}
 }
 
-// reversal reads the original data elements (DE 90: type 4, STAN 6, DE 7 10, DE 32 11, DE 33 11) and the
-// replacement amounts (DE 95: transaction 12, settlement or billing 12, fees). Zeros in DE 90 say nothing;
-// zeros in DE 95 say that nothing stays.
-func (r *request) reversal(m *iso.Message) error {
-	r.ApprovalCode = m.Get(38)
-	if o := m.Get(90); len(o) == 42 {
-		r.Original = authz.Original{Kind: originalKind(mti(o[:4])), STAN: word(o[4:10]), Transmitted: word(o[10:20]),
-			Acquirer: word(o[20:31]), Forwarder: word(o[31:42])}
+// pinForm is what the message says of its PIN block: DE 53 of 1987, which is no secret.
+func pinForm(m *iso.Message) string {
+	if m.Has(52) && m.Dialect().Version() == iso.V1987 {
+		return strings.Clone(m.Get(53))
 	}
-	if a := m.Get(95); len(a) >= 24 {
-		var err error
-		if r.Final, err = replacement(a[:12]); err != nil {
-			return fault{95, "is not an amount"}
-		}
-		if r.FinalBilling, err = replacement(a[12:24]); err != nil {
-			return fault{95, "is not an amount"}
-		}
-		r.Partial = r.Final > 0
-	}
-	return nil
-}
-
-// replacement reads a part of DE 95, which is text: blanks say as little as zeros.
-func replacement(part string) (int64, error) {
-	if word(part) == "" {
-		return 0, nil
-	}
-	return money.ParseMinor(part)
-}
-
-func originalKind(t mti) authz.Kind {
-	if !t.valid('0') {
-		return 0
-	}
-	kind, _ := kindOf(t)
-	return kind
-}
-
-// word is empty when a part of DE 90 or DE 95 is zeros or blanks.
-func word(s string) string {
-	if strings.Trim(s, "0 ") == "" {
-		return ""
-	}
-	return s
+	return ""
 }

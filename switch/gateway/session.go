@@ -1,10 +1,9 @@
 package gateway
 
 import (
-	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
-	"time"
 
 	"holdfast/authz"
 	"holdfast/switch/iso"
@@ -13,8 +12,7 @@ import (
 // Session is one link. Frames come one at a time; decisions come whenever they are made.
 type Session struct {
 	g        *Gateway
-	peer     *Peer
-	deadline time.Duration
+	place    *place
 	signedOn atomic.Bool
 	admitted atomic.Bool // it was signed on once
 	draining atomic.Bool
@@ -29,27 +27,37 @@ type exchange struct {
 	answer  answer
 }
 
+func (s *Session) exchange(x Exchange, m *iso.Message) *exchange {
+	e := &exchange{x: x, session: s, message: m}
+	e.answer = answer{session: s, request: m, at: x.ReceivedAt()}
+	return e
+}
+
 // Frame takes one frame and answers it now or when it is decided. It does not block.
 func (s *Session) Frame(x Exchange) {
-	m, err := s.peer.Dialect.Decode(x.Body())
+	m, err := s.place.peer.Dialect.Decode(x.Body())
 	if err != nil {
 		s.unreadable(x, m, err)
 		return
 	}
-	e := &exchange{x: x, session: s, message: m}
+	e := s.exchange(x, m)
 	x.Attach(e)
 	t := mti(m.MTI())
-	if !t.valid('0') {
-		e.refuse(fmt.Errorf("message type is not one of the dialect's version"))
+	if !t.valid(versionDigit(m.Dialect().Version())) {
+		e.refuse(wrong(0, iso.KindMTI))
 		return
 	}
 	switch {
-	case !t.answerable():
+	case !t.meant():
 		x.Silent()
 	case t.class() == classNetwork:
 		e.manage()
 	case s.shutFor(t):
 		e.end(authz.PeerSignedOff)
+	case t.class() == classFile:
+		e.fileAction(t)
+	case t.class() == classReconciliation:
+		e.reconcile(t)
 	default:
 		e.authorize(t)
 	}
@@ -61,58 +69,66 @@ func (s *Session) shutFor(t mti) bool {
 	if s.signedOn.Load() && !s.draining.Load() {
 		return false
 	}
-	told := t.class() == classReversal || t.function() == functionAdvice
-	return !told || !s.admitted.Load()
+	return !t.told() || !s.admitted.Load()
 }
 
 // authorize types the message and has it decided.
 func (e *exchange) authorize(t mti) {
-	kind, served := kindOf(t)
+	kind, served := t.kind()
 	if !served {
 		e.end(authz.TransactionUnknown)
 		return
 	}
-	if err := e.request.read(e.message, kind, e.x.ReceivedAt()); err != nil {
+	r, l := &e.request, e.session.place
+	if err := r.read(e.message, kind, e.x.ReceivedAt()); err != nil {
 		e.misread(err)
 		return
 	}
-	if e.request.odd != nil {
-		e.session.g.log.Warn("told something odd", slog.String("peer", e.session.peer.Name),
-			slog.String("mti", string(t)), slog.Any("cause", e.request.odd))
+	if len(l.peer.BINs) > 0 && !begins(r.PAN, l.peer.BINs) {
+		e.end(authz.BINUnknown) // also what only tells: a peer may not bind us for cards that are not its business
+		return
 	}
-	e.request.Peer = e.session.peer.Name
-	e.request.Repeat = t.repeat()
-	e.request.Deadline = e.x.ReceivedAt().Add(e.session.deadline)
-	e.session.g.authorizer.Submit(&e.request.Request, e)
+	if r.odd != nil {
+		e.session.g.log.Warn("told something odd", slog.String("peer", l.peer.Name),
+			slog.String("mti", string(t)), slog.Any("cause", flat{r.odd}))
+	}
+	r.Peer = l.peer.Name
+	r.Repeat = t.repeat()
+	r.Deadline = e.x.ReceivedAt().Add(l.deadline)
+	r.DigitsOnly = l.digitsOnly
+	r.settle(e.message, l)
+	e.answer.fee = e.request.fee
+	e.session.g.cfg.Authorizer.Submit(&r.Request, e)
 }
 
-func kindOf(t mti) (authz.Kind, bool) {
-	switch {
-	case t.class() == classAuthorization && t.function() == functionRequest:
-		return authz.Authorization, true
-	case t.class() == classAuthorization && t.function() == functionAdvice:
-		return authz.AuthorizationAdvice, true
-	case t.class() == classFinancial && t.function() == functionRequest:
-		return authz.Financial, true
-	case t.class() == classReversal:
-		return authz.Reversal, true
-	}
-	return 0, false
-}
+// flat is an error on one line.
+type flat struct{ error }
+
+// Error joins the lines of joined errors.
+func (f flat) Error() string { return strings.ReplaceAll(f.error.Error(), "\n", "; ") }
 
 // Decided implements [authz.Waiter].
 func (e *exchange) Decided(d *authz.Decision) {
 	if d.Cause != nil {
-		e.session.g.log.Warn("could not decide", slog.String("peer", e.session.peer.Name),
+		e.session.g.log.Warn("could not decide", slog.String("peer", e.session.place.peer.Name),
 			slog.Int64("id", int64(d.ID)), slog.String("reason", d.Reason.String()), slog.Any("cause", d.Cause))
 	}
-	e.answer = answer{request: e.message, decision: *d}
-	e.x.Reply(&e.answer)
+	e.answer.decision = *d
+	e.reply()
 }
 
 // end answers without a decision of the authorizer.
 func (e *exchange) end(r authz.Reason) {
-	e.answer = answer{request: e.message, decision: authz.Decision{Reason: r}}
+	e.answer.decision = authz.Decision{Reason: r}
+	e.reply()
+}
+
+// reply ends the exchange. A notification has no answer.
+func (e *exchange) reply() {
+	if !mti(e.message.MTI()).answerable() {
+		e.x.Silent()
+		return
+	}
 	e.x.Reply(&e.answer)
 }
 
@@ -124,6 +140,7 @@ func (e *exchange) misread(cause error) {
 		e.x.Malformed()
 		return
 	}
+	e.answer.cause = cause
 	e.end(authz.FormatError)
 }
 
@@ -135,7 +152,7 @@ func (e *exchange) refuse(cause error) {
 		e.x.Malformed()
 		return
 	}
-	e.answer = answer{request: e.message, decision: authz.Decision{Reason: authz.FormatError}}
+	e.answer.cause, e.answer.decision = cause, authz.Decision{Reason: authz.FormatError}
 	e.x.MalformedReply(&e.answer)
 }
 
@@ -146,23 +163,23 @@ func (s *Session) unreadable(x Exchange, m *iso.Message, cause error) {
 		x.Malformed()
 		return
 	}
-	(&exchange{x: x, session: s, message: m}).refuse(cause)
+	s.exchange(x, m).refuse(cause)
 }
 
 // logFormat names the element at fault, never its content.
 func (s *Session) logFormat(mti string, cause error) {
-	s.g.log.Info("format error", slog.String("peer", s.peer.Name), slog.String("mti", mti), slog.Any("cause", cause))
+	s.g.log.Info("format error", slog.String("peer", s.place.peer.Name), slog.String("mti", mti), slog.Any("cause", flat{cause}))
 }
 
 // Malfunction answers an exchange whose answer could not be encoded, or whose handling panicked.
 func (s *Session) Malfunction(x Exchange, attached any) {
 	e, ok := attached.(*exchange)
-	if !ok {
+	if !ok || !mti(e.message.MTI()).answerable() {
 		x.Silent()
 		return
 	}
-	e.answer = answer{request: e.message, decision: authz.Decision{Reason: authz.Malfunction}, brief: true}
-	x.Reply(&e.answer)
+	x.Reply(&answer{session: s, request: e.message, at: e.x.ReceivedAt(), decision: authz.Decision{Reason: authz.Malfunction},
+		brief: true})
 }
 
 // Goodbye refuses traffic from now on and returns our sign-off.

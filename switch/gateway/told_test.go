@@ -32,7 +32,7 @@ func TestWhatIsToldIsAcknowledged(t *testing.T) {
 			}
 		})
 	}
-	if !strings.Contains(c.log.String(), "element 13 is not MMDD") {
+	if !strings.Contains(c.log.String(), "element 13: impossible date") {
 		t.Error("what was odd is not logged")
 	}
 	c.expect(c.message("0120", c.Alice, elements{7: "", 12: ""}), "30")

@@ -40,6 +40,13 @@ type Encoder = interface {
 	Append(dst []byte) ([]byte, error)
 }
 
+// Sender is an Encoder that hears when everything that was to be written with it has been handed to the socket. Sent is
+// called on the link's writer goroutine, also when the Encoder itself has failed; it must not block.
+type Sender interface {
+	Encoder
+	Sent()
+}
+
 // EncoderFunc is a function that is an Encoder.
 type EncoderFunc func(dst []byte) ([]byte, error)
 

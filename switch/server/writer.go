@@ -93,6 +93,11 @@ func (l *link) write() {
 			}
 		} else {
 			l.written(answers, unsolicited)
+			for _, it := range batch {
+				if m, ok := it.message.(Sender); ok {
+					m.Sent()
+				}
+			}
 		}
 		for _, x := range failed {
 			l.rescue(x)

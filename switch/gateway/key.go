@@ -1,0 +1,118 @@
+package gateway
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"holdfast/switch/iso"
+)
+
+// KeyUse is what a zone key is for.
+type KeyUse uint8
+
+// The uses of zone keys.
+const (
+	KeyPIN KeyUse = iota + 1 // PIN blocks on the link
+	KeyMAC                   // authentication of messages on the link
+)
+
+// ErrKeyCheck says that a check value is not that of the key that came with it.
+var ErrKeyCheck = errors.New("the check value is not the key's")
+
+// ZoneKeys keep the keys that peers and we share. No key leaves them.
+type ZoneKeys interface {
+	// Offer takes a new key of a peer, encrypted under the zone master key that we share with it, as pending: durable,
+	// and not yet in use. ErrKeyCheck leaves everything as it was.
+	Offer(ctx context.Context, peer string, use KeyUse, wrapped, check []byte) error
+	// Activate puts the pending key into use. What was encrypted under the one before is still accepted for the overlap.
+	Activate(ctx context.Context, peer string, use KeyUse, at time.Time, overlap time.Duration) error
+}
+
+// The sizes of a key block, in bytes: a key of 16, 24 or 32 bytes, or such a key wrapped with 8 more (RFC 3394), and a
+// check value of 3 behind it.
+const (
+	keyCheckBytes = 3
+	keyBytesMin   = 16
+	keyBytesMax   = 40
+)
+
+// parseKeyBlock reads a key and its check value, as bytes or as hexadecimal characters. Blanks behind them do not count.
+func parseKeyBlock(v string) (wrapped, check []byte, ok bool) {
+	raw := []byte(v)
+	if text := strings.TrimRight(v, " "); len(text) >= 2*(keyBytesMin+keyCheckBytes) {
+		if decoded, err := hex.DecodeString(text); err == nil {
+			raw = decoded
+		}
+	}
+	n := len(raw) - keyCheckBytes
+	if n < keyBytesMin || n > keyBytesMax || n%8 != 0 {
+		return nil, nil, false
+	}
+	return raw[:n], raw[n:], true
+}
+
+// codeMAC is the code of DE 70 for a key of message authentication, as DE 53 beginning with 02 is in any edition; every
+// other exchange is of the key for PINs.
+const codeMAC = "162"
+
+// newKey takes a new zone key. It is verified and kept as pending before the answer and comes into use only when the
+// answer is on the wire, so that the peer never gets to use a key that we do not have, nor we one that it was refused.
+// A wrong check value leaves the old key in use.
+func (e *exchange) newKey(code string) {
+	s, l := e.session, e.session.place
+	at := l.profile.Places.KeyBlock
+	wrapped, check, ok := parseKeyBlock(e.message.At(at))
+	use := KeyPIN
+	if code == codeMAC || strings.HasPrefix(e.message.Get(53), "02") {
+		use = KeyMAC
+	}
+	switch keys := s.g.cfg.Keys; {
+	case !s.admitted.Load():
+		e.conclude(keyRefused)
+	case keys == nil:
+		e.conclude(keyRefused)
+	case !ok && e.message.At(at) == "":
+		e.misread(wrong(at.DE(), iso.KindMissing))
+	case !ok:
+		e.misread(wrong(at.DE(), iso.KindLength))
+	default:
+		e.aside(networkRetry, func(ctx context.Context) (verdict, error) {
+			err := keys.Offer(ctx, l.peer.Name, use, wrapped, check)
+			if errors.Is(err, ErrKeyCheck) {
+				s.g.log.Warn("a new zone key is refused", slog.String("peer", l.peer.Name), slog.Any("cause", err))
+				return keyRefused, nil
+			}
+			if err == nil {
+				e.answer.sent = func() { s.activate(use) }
+			}
+			return networkDone, err
+		})
+	}
+}
+
+// activate puts a pending key into use. It is called on the link's writer goroutine and must not hold it up, so a clerk
+// does it; without one, the writer waits for the store within the peer's deadline: a key that the peer uses and we do
+// not would cost every PIN.
+func (s *Session) activate(use KeyUse) {
+	l := s.place
+	overlap := l.peer.KeyOverlap
+	if overlap == 0 {
+		overlap = DefaultKeyOverlap
+	}
+	work := func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, l.deadline)
+		defer cancel()
+		if err := s.g.cfg.Keys.Activate(ctx, l.peer.Name, use, time.Now(), overlap); err != nil {
+			s.g.log.Error("a new zone key is not in use", slog.String("peer", l.peer.Name), slog.Any("cause", err))
+			return
+		}
+		s.g.log.Info("a new zone key is in use", slog.String("peer", l.peer.Name))
+	}
+	if !s.g.clerks.start(work) {
+		work(context.Background())
+	}
+}

@@ -1,0 +1,120 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"holdfast/authz"
+	"holdfast/switch/iso"
+)
+
+// Peer is a network or a simulator, and how it wants to be spoken to. Several links, also of several listeners, may
+// share one: a repeat may come on the twin.
+type Peer struct {
+	Name          string // identifies it in duplicate keys and in the journal; never changes
+	Dialect       *iso.Dialect
+	RequireSignOn bool          // traffic before a sign-on is refused; so it is where the dialect's profile says it
+	Deadline      time.Duration // from the last byte of a request to its answer; default 2 s
+	ResponseTime  string        // DE 7 of an answer: "own" time or the request's ("echo"); empty: as the dialect says
+	ActionCodes   Codes         // DE 39 where the peer has its own
+	BINs          []string      // the cards that the peer may ask for, by the beginning of their numbers; none: all
+	FileActions   bool          // the peer may lock and unlock cards
+	KeyOverlap    time.Duration // how long a zone key that was replaced is still accepted; default 60 s
+}
+
+// DefaultDeadline leaves a network that waits 5 seconds, the shortest in use, time to stand in.
+const DefaultDeadline = 2 * time.Second
+
+// DefaultKeyOverlap is longer than any message is on its way.
+const DefaultKeyOverlap = 60 * time.Second
+
+// Validate names what is wrong with the peer's settings.
+func (p *Peer) Validate() error {
+	switch {
+	case p.Name == "":
+		return errors.New("peer has no name")
+	case p.Dialect == nil:
+		return fmt.Errorf("peer %s: no dialect", p.Name)
+	case p.Deadline < 0 || p.Deadline > time.Minute:
+		return fmt.Errorf("peer %s: deadline %v is not within 0 to 1m", p.Name, p.Deadline)
+	case p.ResponseTime != "" && p.ResponseTime != "own" && p.ResponseTime != "echo":
+		return fmt.Errorf("peer %s: response time %q is not own or echo", p.Name, p.ResponseTime)
+	case p.KeyOverlap < 0 || p.KeyOverlap > time.Hour:
+		return fmt.Errorf("peer %s: key overlap %v is not within 0 to 1h", p.Name, p.KeyOverlap)
+	}
+	if err := checkBINs(p.BINs); err != nil {
+		return fmt.Errorf("peer %s: %w", p.Name, err)
+	}
+	own, err := p.ActionCodes.in(p.Dialect.Profile().Forms.ActionCodes)
+	if err != nil {
+		return fmt.Errorf("peer %s: %w", p.Name, err)
+	}
+	probe := p.Dialect.New("0110")
+	for _, codes := range [][]string{own.reasons[:], own.verdicts[:]} {
+		for _, code := range codes {
+			if code == "" {
+				continue
+			}
+			if err := probe.Set(39, code); err != nil {
+				return fmt.Errorf("peer %s: action code %q: %w", p.Name, code, err)
+			}
+		}
+	}
+	return nil
+}
+
+// place is what the links of one peer share.
+type place struct {
+	peer       *Peer
+	profile    *iso.Profile
+	deadline   time.Duration
+	signOn     bool // required
+	ownTime    bool
+	digitsOnly bool // approval codes
+	echo       echoed
+	own, usual *chosen
+
+	mu  sync.Mutex
+	day authz.Day // of settlement, once the peer has cut over; 0 before
+}
+
+func newPlace(p *Peer) (*place, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	profile := p.Dialect.Profile()
+	own, err := p.ActionCodes.in(profile.Forms.ActionCodes)
+	if err != nil {
+		return nil, err
+	}
+	l := &place{peer: p, profile: profile, deadline: p.Deadline, signOn: p.RequireSignOn || profile.RequireSignOn,
+		ownTime: profile.OwnTime, echo: echoOf(p.Dialect), own: own, usual: usual(profile),
+		digitsOnly: profile.ApprovalAlphabet == "0123456789"}
+	if l.deadline == 0 {
+		l.deadline = DefaultDeadline
+	}
+	if p.ResponseTime != "" {
+		l.ownTime = p.ResponseTime == "own"
+	}
+	return l, nil
+}
+
+// today is the settlement date that the peer's next transaction is stamped with: that of its last cut-over, and before
+// the first one the date of the moment in UTC.
+func (l *place) today(now time.Time) authz.Day {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.day == 0 {
+		return authz.DayOf(now)
+	}
+	return l.day
+}
+
+// advance makes day the peer's settlement date unless it is later already.
+func (l *place) advance(day authz.Day) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.day = max(l.day, day)
+}
