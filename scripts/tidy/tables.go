@@ -15,6 +15,7 @@ var rooms = map[string][]string{
 	"authz/pan":      {},
 	"authz/keystore": {"authz/pan"},
 	"authz":          leaves,
+	"authz/record":   with(leaves, "authz"),
 
 	"switch/frame":   {},
 	"switch/iso":     {"authz/pan"},
@@ -25,12 +26,12 @@ var rooms = map[string][]string{
 	"switch/replay":  {"switch/client", "switch/frame", "switch/iso"},
 
 	"store/arbiter":    with(leaves, "authz"),
-	"store/records":    with(leaves, "authz"),
+	"store/records":    with(leaves, "authz", "authz/record"),
 	"store/litestore":  with(leaves, "authz", "store/arbiter", "store/records"),
 	"store/pgstore":    with(leaves, "authz", "store/arbiter", "store/records"),
 	"store/memholds":   with(leaves, "authz"),
 	"store/redisstore": with(leaves, "authz"),
-	"store/storetest":  with(leaves, "authz", "store/records"),
+	"store/storetest":  with(leaves, "authz", "authz/record", "store/records"),
 
 	"testdata/traces": {},
 	"testdata/worlds": {},
@@ -80,7 +81,7 @@ var revealers = map[string]string{
 }
 
 // clockless packages take the time as an argument.
-var clockless = []string{"authz", "authz/money", "authz/pan"}
+var clockless = []string{"authz", "authz/money", "authz/pan", "authz/record"}
 
 // Sizes, in lines, and columns with a tab as four.
 const (
