@@ -44,18 +44,18 @@ type Card struct {
 	Lock        authz.LockReason
 	LockSource  LockSource // empty: not locked
 	Expiry      authz.Month
+	Restricted  bool // its user, partner or balance may not spend
 	Currency    money.Currency
 	BIN, Last4  string
 	HolderName  string
 	Description string
-	CVVResets   int64        // how often the CVC2 was made anew
+	Limited     bool         // it has limits
 	ReplacedBy  authz.CardID // 0: none
 	CreatedAt   time.Time
 	ActivatedAt time.Time // zero: never
 	RemovedAt   time.Time
 	PrintedAt   time.Time // of a digital first card
 	OrderedBy   UUID      // the order it came from; zero: none
-	Restricted  bool      // its user, partner or balance may not spend
 }
 
 // Expired reports whether the card's last month is over.

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -110,4 +111,12 @@ func Scopes(channel authz.Channel, foreign bool) []LimitScope {
 		scopes = append(scopes, LimitForeign)
 	}
 	return scopes
+}
+
+// SortLimits puts limits in the order of their scopes, then of their windows.
+func SortLimits(limits []Limit) {
+	slices.SortFunc(limits, func(a, b Limit) int {
+		return cmp.Or(cmp.Compare(slices.Index(limitScopes, a.Scope), slices.Index(limitScopes, b.Scope)),
+			cmp.Compare(slices.Index(limitWindows, a.Window), slices.Index(limitWindows, b.Window)))
+	})
 }

@@ -22,7 +22,6 @@ type Partner struct {
 	Version     int64
 	Name        string
 	State       PartnerState
-	Email       string   // where notices of low balances go; empty: none
 	Networks    []string // addresses or networks that its calls may come from; empty: all
 	ResponseKey []byte   // SPKI DER of the key that answers are encrypted for; nil: none registered
 	UnboundKeys bool     // answers may be encrypted for another key that a call brings
@@ -36,7 +35,6 @@ const networksMax = 32
 func (p *Partner) Check() error {
 	var c checks
 	c.text("name", p.Name, true, 100)
-	c.email("email", p.Email, false)
 	c.networks("networks", p.Networks, networksMax)
 	if len(p.ResponseKey) > 1024 {
 		c.fail("responseKey", "is too long")

@@ -27,8 +27,8 @@ var rooms = map[string][]string{
 
 	"store/arbiter":    with(leaves, "authz"),
 	"store/records":    with(leaves, "authz", "authz/record"),
-	"store/litestore":  with(leaves, "authz", "store/arbiter", "store/records"),
-	"store/pgstore":    with(leaves, "authz", "store/arbiter", "store/records"),
+	"store/litestore":  with(leaves, "authz", "authz/record", "store/arbiter", "store/records"),
+	"store/pgstore":    with(leaves, "authz", "authz/record", "store/arbiter", "store/records"),
 	"store/memholds":   with(leaves, "authz"),
 	"store/redisstore": with(leaves, "authz"),
 	"store/storetest":  with(leaves, "authz", "authz/record", "store/records"),
