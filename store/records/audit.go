@@ -68,6 +68,8 @@ type AuditHead struct {
 	Hash     []byte
 }
 
+const auditWhole = "no audit record was changed, moved or taken out"
+
 // VerifyAudit reads all chains and checks every hash, every link and every head. It returns the heads, and the first
 // break of each chain that has one.
 func VerifyAudit(ctx context.Context, q Querier) (heads []AuditHead, broken []Violation, err error) {
@@ -85,7 +87,7 @@ func VerifyAudit(ctx context.Context, q Querier) (heads []AuditHead, broken []Vi
 	found := func(chain authz.PartnerID, sequence int64, what string) {
 		if !bad[chain] {
 			bad[chain] = true
-			broken = append(broken, Violation{"the audit chain is whole", fmt.Sprintf("chain %d at record %d: %s", chain, sequence, what)})
+			broken = append(broken, Violation{auditWhole, fmt.Sprintf("chain %d at record %d: %s", chain, sequence, what)})
 		}
 	}
 	err = q.Query(ctx, func(r Row) error {

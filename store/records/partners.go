@@ -179,6 +179,9 @@ func (t *Tx) InsertProgram(ctx context.Context, p *record.Program) error {
 	if err := p.Check(); err != nil {
 		return err
 	}
+	if _, err := t.Partner(ctx, p.Partner); err != nil {
+		return err
+	}
 	// Ranges of all partners are compared, so two of these wait for each other.
 	id, err := next(ctx, t.q, "programs", 1)
 	if err != nil {
@@ -187,9 +190,6 @@ func (t *Tx) InsertProgram(ctx context.Context, p *record.Program) error {
 	taken, err := exists(ctx, t.q, "SELECT id FROM programs WHERE bin_low <= $1 AND bin_high >= $2", int64(p.BINHigh), int64(p.BINLow))
 	if err != nil || taken {
 		return orElse(err, fmt.Errorf("BIN range: %w", record.ErrExists))
-	}
-	if _, err := t.Partner(ctx, p.Partner); err != nil {
-		return err
 	}
 	p.ID, p.Version = authz.ProgramID(id), 1
 	t.programs = true

@@ -205,7 +205,14 @@ func Verify(ctx context.Context, s interface {
 			}
 			report.Checked = append(report.Checked, c)
 		}
-		return nil
+		heads, broken, err := VerifyAudit(ctx, q)
+		c := Checked{Invariant: auditWhole, Violations: len(broken)}
+		for _, h := range heads {
+			c.Rows += h.Sequence
+		}
+		report.Checked = append(report.Checked, c)
+		report.Violations = append(report.Violations, broken[:min(len(broken), violationsMax)]...)
+		return err
 	})
 	return report, err
 }
