@@ -18,7 +18,7 @@ var cards = table[record.Card]{
 		"last4, holder_name, description, limited, replaced_by, created_at, activated_at, removed_at, printed_at, order_id, " +
 		"holder_restricted + balance_restricted",
 	scan: func(r Row) record.Card {
-		return record.Card{ID: authz.CardID(r.Int(0)), PublicID: uuid(r, 1), Version: r.Int(2), Partner: authz.PartnerID(r.Int(3)),
+		c := record.Card{ID: authz.CardID(r.Int(0)), PublicID: uuid(r, 1), Version: r.Int(2), Partner: authz.PartnerID(r.Int(3)),
 			Program: authz.ProgramID(r.Int(4)), User: authz.UserID(r.Int(5)), Balance: authz.BalanceID(r.Int(6)),
 			Kind: record.CardKind(r.Text(7)), State: authz.CardState(r.Int(8)), Lock: authz.LockReason(r.Int(9)),
 			LockSource: record.LockSource(r.Text(10)), Expiry: authz.Month(r.Int(11)), Currency: currency(r.Int(12)), BIN: r.Text(13),
@@ -27,11 +27,20 @@ var cards = table[record.Card]{
 			CreatedAt:  moment(r, 19), ActivatedAt: moment(r, 20), RemovedAt: moment(r, 21), PrintedAt: moment(r, 22),
 			OrderedBy:  uuid(r, 23),
 			Restricted: r.Int(24) != 0}
+		switch { // the switch's own locks say nothing of their source
+		case c.Lock == authz.LockNone || c.LockSource != "":
+		case c.Lock == authz.LockPINTries:
+			c.LockSource = record.LockByPIN
+		default:
+			c.LockSource = record.LockByOutside
+		}
+		return c
 	},
 }
 
 // IssueCard issues a card with a number on a balance. c says Program, Balance, Kind, HolderName, Description, OrderedBy
-// and CreatedAt, and may say Expiry; the rest is set. A virtual card is active at once, one of plastic is ordered. The
+// and CreatedAt, and may say Expiry; when it says Partner or User, the balance must be theirs. The rest is set. A
+// virtual card is active at once, one of plastic is ordered. The
 // user's KYC must be accepted, and partner, user and balance active.
 func (t *Tx) IssueCard(ctx context.Context, c *record.Card, number pan.Number) error {
 	if err := t.lockBalances(ctx, c.Balance); err != nil {
@@ -73,6 +82,9 @@ func activated(c *record.Card) any {
 // issuable checks what a card stands on, and reads its program.
 func (t *Tx) issuable(ctx context.Context, c *record.Card) (record.Program, error) {
 	b, err := t.balance(ctx, c.Balance)
+	if err == nil && (c.Partner != 0 && c.Partner != b.Partner || c.User != 0 && c.User != b.User) {
+		err = authz.ErrNotFound
+	}
 	if err != nil {
 		return record.Program{}, err
 	}

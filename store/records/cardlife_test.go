@@ -25,6 +25,8 @@ func testCards(t *testing.T, o *office) {
 	}{
 		{record.ErrCurrency, "a program in another currency", func(c *record.Card) { c.Program = o.deposit.ID }},
 		{authz.ErrNotFound, "no program", func(c *record.Card) { c.Program = 99 }},
+		{authz.ErrNotFound, "another partner's balance", func(c *record.Card) { c.Partner = o.partner.ID + 1 }},
+		{authz.ErrNotFound, "another user's balance", func(c *record.Card) { c.User = o.user.ID + 1 }},
 		{record.ErrValidation, "no kind", func(c *record.Card) { c.Kind = "PAPER" }},
 	} {
 		c := record.Card{Program: o.credit.ID, Balance: b.ID, Kind: record.CardVirtual, CreatedAt: storetest.Epoch}
@@ -110,6 +112,23 @@ func testCards(t *testing.T, o *office) {
 		_, err := tx.UnlockCard(ctx, 0, outside.ID, record.LockByOperator, storetest.Epoch)
 		return err
 	})
+	// The switch locks beside the API, over a user's own lock too.
+	o.must(func(tx *records.Tx) error {
+		_, _, err := tx.LockCard(ctx, 0, outside.ID, authz.LockQuery, record.LockByUser, storetest.Epoch)
+		return err
+	})
+	for lock, source := range map[authz.LockReason]record.LockSource{authz.LockPINTries: record.LockByPIN, authz.LockFraud: record.LockByOutside} {
+		if err := o.nodes[0].Update(ctx, func(q records.Querier) error { return records.LockCard(ctx, q, outside.ID, lock) }); err != nil {
+			t.Fatal(err)
+		}
+		o.refused(record.ErrLockOutside, "lifting the switch's lock", func(tx *records.Tx) error {
+			c, err := tx.UnlockCard(ctx, 0, outside.ID, record.LockByPartner, storetest.Epoch)
+			if c.LockSource != source {
+				t.Errorf("lock %d is from %s", lock, c.LockSource)
+			}
+			return err
+		})
+	}
 	o.lockedUser(b, next)
 }
 
@@ -284,6 +303,10 @@ func testOrders(t *testing.T, o *office) {
 		bad.Address = record.Address{}
 		return tx.InsertOrder(ctx, o.partner.ID, &bad)
 	})
+	o.refused(authz.ErrNotFound, "an order on another partner's balance", func(tx *records.Tx) error {
+		bad := order
+		return tx.InsertOrder(ctx, o.partner.ID+1, &bad)
+	})
 	o.must(func(tx *records.Tx) error { return tx.InsertOrder(ctx, o.partner.ID, &order) })
 	processor := record.BuiltIn{After: 48 * time.Hour, Delivery: 24 * time.Hour}
 	var seen []record.OrderState
@@ -391,6 +414,11 @@ func testCardRequests(t *testing.T, o *office) {
 			CreatedAt: storetest.Epoch.Add(time.Duration(i) * time.Second)}
 		o.must(func(tx *records.Tx) error { return tx.InsertCardRequest(ctx, &requests[i]) })
 	}
+	o.refused(authz.ErrNotFound, "a request on another user's balance", func(tx *records.Tx) error {
+		bad := requests[0]
+		bad.User++
+		return tx.InsertCardRequest(ctx, &bad)
+	})
 	c, _ := o.card(o.credit, b, record.CardVirtual)
 	o.must(func(tx *records.Tx) error {
 		waiting, err := tx.PendingCardRequests(ctx, 10)

@@ -208,11 +208,12 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 // no approval of the old version is: whoever commits one holds the lock of the card's balance row from before
 // it reads the card's version until it has committed. So whatever changes a version takes that row first, and
 // either waits for the approval or is seen by it. (SQLite has one writer: there it costs an update.)
+// It does not say whose lock it is: one without a source is from outside, or for reason 6 from the PIN.
 func LockCard(ctx context.Context, q Querier, id authz.CardID, lock authz.LockReason) error {
 	n, err := q.Exec(ctx, `UPDATE balances SET version = version + 1
 WHERE id = (SELECT balance_id FROM cards WHERE id = $1)`, int64(id))
 	if err == nil && n > 0 {
-		n, err = q.Exec(ctx, "UPDATE cards SET lock = $1, version = version + 1 WHERE id = $2", int64(lock), int64(id))
+		n, err = q.Exec(ctx, "UPDATE cards SET lock = $1, lock_source = '', version = version + 1 WHERE id = $2", int64(lock), int64(id))
 	}
 	if err == nil && n == 0 {
 		err = authz.ErrNotFound

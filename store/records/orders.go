@@ -30,7 +30,8 @@ var orders = table[record.Order]{
 }
 
 // InsertOrder places an order. o says Kind, HolderName, Address and CreatedAt; a physical one Balance and Program, a print
-// the Card. The rest is set. What keeps a card from being issued keeps it from being ordered.
+// the Card; when a physical one says User, the balance must be the user's. The rest is set. What keeps a card from
+// being issued keeps it from being ordered.
 func (t *Tx) InsertOrder(ctx context.Context, partner authz.PartnerID, o *record.Order) error {
 	if err := o.Check(); err != nil {
 		return err
@@ -42,13 +43,11 @@ func (t *Tx) InsertOrder(ctx context.Context, partner authz.PartnerID, o *record
 		}
 		o.Partner, o.User, o.Balance, o.Program = c.Partner, c.User, c.Balance, c.Program
 	} else {
+		if _, err := t.issuable(ctx, &record.Card{Partner: partner, User: o.User, Balance: o.Balance, Program: o.Program,
+			Kind: record.CardPhysical}); err != nil {
+			return err
+		}
 		b, err := t.balance(ctx, o.Balance)
-		if err == nil && partner != 0 && b.Partner != partner {
-			err = authz.ErrNotFound
-		}
-		if err == nil {
-			_, err = t.issuable(ctx, &record.Card{Balance: o.Balance, Program: o.Program, Kind: record.CardPhysical})
-		}
 		if err != nil {
 			return err
 		}
@@ -168,7 +167,8 @@ var cardRequests = table[record.CardRequest]{
 
 // InsertCardRequest keeps a request, if the card could be issued now, and sets its id.
 func (t *Tx) InsertCardRequest(ctx context.Context, c *record.CardRequest) error {
-	if _, err := t.issuable(ctx, &record.Card{Balance: c.Balance, Program: c.Program, Kind: record.CardVirtual,
+	if _, err := t.issuable(ctx, &record.Card{Partner: c.Partner, User: c.User, Balance: c.Balance, Program: c.Program,
+		Kind:        record.CardVirtual,
 		Description: c.Description}); err != nil {
 		return err
 	}
