@@ -13,6 +13,7 @@ require (
 	github.com/moov-io/iso8583-connection v0.9.0
 	github.com/redis/go-redis/v9 v9.23.0
 	go.uber.org/goleak v1.3.0
+	pgregory.net/rapid v1.3.0
 	zombiezen.com/go/sqlite v1.4.2
 )
 

@@ -15,6 +15,7 @@ var rooms = map[string][]string{
 	"authz/pan":      {},
 	"authz/keystore": {"authz/keystore/emv", "authz/keystore/retail", "authz/pan"},
 	"authz":          leaves,
+	"authz/record":   with(leaves, "authz"),
 
 	"switch/frame":          {},
 	"switch/iso":            {"authz/money", "authz/pan", "switch/frame"},
@@ -30,9 +31,9 @@ var rooms = map[string][]string{
 	"authz/keystore/retail": {},
 
 	"store/arbiter":    with(leaves, "authz"),
-	"store/records":    with(leaves, "authz"),
-	"store/litestore":  with(leaves, "authz", "store/arbiter", "store/records"),
-	"store/pgstore":    with(leaves, "authz", "store/arbiter", "store/records"),
+	"store/records":    with(leaves, "authz", "authz/record"),
+	"store/litestore":  with(leaves, "authz", "authz/record", "store/arbiter", "store/records"),
+	"store/pgstore":    with(leaves, "authz", "authz/record", "store/arbiter", "store/records"),
 	"store/memholds":   with(leaves, "authz"),
 	"store/redisstore": with(leaves, "authz"),
 	"store/storetest":  with(leaves, "authz", "authz/keystore/emv", "store/records"),
@@ -86,7 +87,7 @@ var revealers = map[string]string{
 }
 
 // clockless packages take the time as an argument.
-var clockless = []string{"authz", "authz/money", "authz/pan"}
+var clockless = []string{"authz", "authz/money", "authz/pan", "authz/record"}
 
 // Sizes, in lines, and columns with a tab as four.
 const (

@@ -10,10 +10,12 @@ import (
 	"holdfast/store/records"
 )
 
-// querier runs the records' SQL on a connection. SQLite numbers its placeholders with ?.
+// querier runs the records' SQL on a connection. SQLite numbers its placeholders with ?, and its one writer needs
+// no locks of rows.
 type querier struct{ c *sqlite.Conn }
 
 func (q querier) prepare(sql string, args []any) (*sqlite.Stmt, error) {
+	sql, _, _ = strings.Cut(sql, records.ForUpdate)
 	stmt, err := q.c.Prepare(strings.ReplaceAll(sql, "$", "?"))
 	if err != nil {
 		return nil, err

@@ -36,8 +36,13 @@ func OpenReader(path string) (*Reader, error) {
 
 func (r *Reader) known() error {
 	application, version, _, err := identity(r.c)
-	if err == nil && (application != applicationID || version != SchemaVersion) {
+	switch {
+	case err != nil:
+	case application != applicationID:
 		err = errForeignFile
+	case version != SchemaVersion():
+		err = fmt.Errorf("its schema is version %d, this build knows %d: holdfast serve brings an older one forward",
+			version, SchemaVersion())
 	}
 	return err
 }

@@ -13,7 +13,7 @@ CREATE TABLE sequences (
   next  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT INTO sequences (name, next) VALUES
-  ('partners', 1), ('programs', 1), ('users', 1001), ('balances', 1), ('cards', 5001), ('postings', 1), ('file_actions', 1);
+  ('partners', 1), ('programs', 1), ('users', 1001), ('balances', 1), ('cards', 5001), ('postings', 1);
 
 CREATE TABLE partners (
   id          INTEGER PRIMARY KEY,
@@ -30,7 +30,6 @@ CREATE TABLE programs (
   bin_high    INTEGER NOT NULL CHECK (bin_high BETWEEN bin_low AND 99999999),
   currency    INTEGER NOT NULL,
   funding     TEXT    NOT NULL CHECK (funding IN ('CREDIT', 'DEPOSIT')),
-  pin_lock    INTEGER NOT NULL DEFAULT 1 CHECK (pin_lock IN (0, 1)),
   created_at  INTEGER NOT NULL,
   UNIQUE (partner_id, name)
 ) STRICT;
@@ -85,13 +84,6 @@ CREATE TABLE cards (
   balance_restricted INTEGER NOT NULL DEFAULT 0 CHECK (balance_restricted IN (0, 1)),
   version     INTEGER NOT NULL DEFAULT 1,
   tombstones  INTEGER NOT NULL DEFAULT 0,
-  -- What its evidence is held against, and its counters: the sealed profile, whether it has a PIN, the wrong PINs
-  -- since the last right one, whether the last of them locks the card, the highest counter seen of its chip.
-  profile     BLOB,
-  has_pin     INTEGER NOT NULL DEFAULT 0 CHECK (has_pin IN (0, 1)),
-  pin_tries   INTEGER NOT NULL DEFAULT 0 CHECK (pin_tries BETWEEN 0 AND 3),
-  pin_lock    INTEGER NOT NULL DEFAULT 1 CHECK (pin_lock IN (0, 1)),
-  atc         INTEGER NOT NULL DEFAULT 0 CHECK (atc BETWEEN 0 AND 65535),
   created_at  INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX cards_user ON cards (user_id);
@@ -180,50 +172,4 @@ CREATE TABLE postings (
   authorization_id INTEGER NOT NULL,
   posted_at        INTEGER NOT NULL,
   PRIMARY KEY (group_id, line)
-) STRICT, WITHOUT ROWID;
-
--- What reconciliation counts: one row for each message that moved money between a peer and us, with the day in
--- whose books both of us count it. Authorizations that only hold have none, so that they cost nothing here. A
--- currency of 0 says that a reversal moved back what its original moved.
-CREATE TABLE settlements (
-  authorization_id INTEGER PRIMARY KEY,
-  peer             TEXT    NOT NULL,
-  day              INTEGER NOT NULL, -- YYYYMMDD
-  currency         INTEGER NOT NULL,
-  amount           INTEGER NOT NULL
-) STRICT;
-CREATE INDEX settlements_day ON settlements (peer, day);
-
--- The days that peers have cut over to.
-CREATE TABLE cutovers (
-  peer  TEXT    NOT NULL,
-  day   INTEGER NOT NULL,
-  at    INTEGER NOT NULL,
-  PRIMARY KEY (peer, day)
-) STRICT, WITHOUT ROWID;
-
--- Every file action of a peer, whatever became of it. Locks are LockReason, 0 is none.
-CREATE TABLE file_actions (
-  id       INTEGER PRIMARY KEY,
-  at       INTEGER NOT NULL,
-  peer     TEXT    NOT NULL,
-  mti      TEXT    NOT NULL,
-  stan     TEXT    NOT NULL,
-  card_id  INTEGER NOT NULL, -- 0: unknown
-  bin      TEXT    NOT NULL,
-  last4    TEXT    NOT NULL,
-  present  INTEGER NOT NULL,
-  wanted   INTEGER NOT NULL,
-  outcome  TEXT    NOT NULL
-) STRICT;
-
--- The keys that peers send for their links, sealed by the keystore.
-CREATE TABLE zone_keys (
-  peer         TEXT    NOT NULL,
-  purpose      TEXT    NOT NULL CHECK (purpose IN ('PIN', 'MAC')),
-  state        TEXT    NOT NULL CHECK (state IN ('pending', 'active', 'decrypt-only')),
-  good_until   INTEGER NOT NULL,
-  check_value  BLOB    NOT NULL,
-  sealed       BLOB    NOT NULL,
-  PRIMARY KEY (peer, purpose, state)
 ) STRICT, WITHOUT ROWID;

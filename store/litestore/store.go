@@ -10,7 +10,6 @@ package litestore
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,12 +23,6 @@ import (
 	"holdfast/authz"
 	"holdfast/store/records"
 )
-
-//go:embed schema.sql
-var schema string
-
-// SchemaVersion is the schema that this build reads and writes, kept in the file's user_version.
-const SchemaVersion = 2
 
 const (
 	applicationID  = 0x484f4c44 // "HOLD": file(1) and we know our own files by it
@@ -115,37 +108,6 @@ func connect(path string, cacheKiB int) (*sqlite.Conn, error) {
 		}
 	}
 	return c, nil
-}
-
-var errForeignFile = errors.New("it is not a holdfast data file")
-
-func migrate(c *sqlite.Conn) error {
-	application, version, tables, err := identity(c)
-	switch {
-	case err != nil:
-		return err
-	case application == applicationID && version == SchemaVersion:
-		return nil
-	case application == applicationID:
-		return fmt.Errorf("its schema is version %d, this build knows %d", version, SchemaVersion)
-	case tables != 0:
-		return errForeignFile
-	}
-	return sqlitex.ExecuteScript(c, fmt.Sprintf("%s;\nPRAGMA application_id = %d; PRAGMA user_version = %d;",
-		schema, applicationID, SchemaVersion), nil)
-}
-
-// identity reads whose file it is.
-func identity(c *sqlite.Conn) (application, version, tables int64, err error) {
-	for pragma, v := range map[string]*int64{"PRAGMA application_id": &application,
-		"PRAGMA user_version": &version, "SELECT count(*) FROM sqlite_schema": &tables} {
-		if err := sqlitex.ExecuteTransient(c, pragma, &sqlitex.ExecOptions{
-			ResultFunc: func(s *sqlite.Stmt) error { *v = s.ColumnInt64(0); return nil },
-		}); err != nil {
-			return 0, 0, 0, err
-		}
-	}
-	return application, version, tables, nil
 }
 
 // Close finishes what is queued and closes the file. It is harmless to call twice.

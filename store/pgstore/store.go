@@ -185,12 +185,12 @@ func (s *Store) fit(ctx context.Context) error {
 	case standby:
 		return errors.New("open the database: the server is a standby, which cannot decide")
 	}
-	at, err := schemaVersion(ctx, s.readers)
+	at, missing, err := compare(ctx, s.readers)
+	if err == nil && len(missing) > 0 {
+		err = fmt.Errorf("the schema is version %d, this build knows %d", at, SchemaVersion())
+	}
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
-	}
-	if at != SchemaVersion() {
-		return fmt.Errorf("open the database: its schema is version %d, this build knows %d", at, SchemaVersion())
 	}
 	return nil
 }

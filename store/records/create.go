@@ -12,15 +12,16 @@ import (
 	"holdfast/authz/keystore"
 	"holdfast/authz/money"
 	"holdfast/authz/pan"
+	"holdfast/authz/record"
 )
 
 // Rules of the records that a caller can break. The text is safe to show.
 var (
-	ErrKYC      = errors.New("the user's KYC is not accepted")
-	ErrCurrency = errors.New("the currency differs from the program's")
-	ErrBIN      = errors.New("the number is not in the program's BIN range")
-	ErrFunding  = errors.New("the program has no deposit")
-	ErrExists   = errors.New("it exists already")
+	ErrKYC      = record.ErrKYC
+	ErrCurrency = record.ErrCurrency
+	ErrBIN      = record.ErrBIN
+	ErrFunding  = record.ErrFunding
+	ErrExists   = record.ErrExists
 	ErrKeys     = errors.New("the records were written under other keys than those of the key file")
 )
 
@@ -139,40 +140,10 @@ func createBalance(ctx context.Context, q Querier, p authz.PartnerID, kind strin
 	if err != nil {
 		return 0, err
 	}
-	_, err = q.Exec(ctx, `INSERT INTO balances (id, partner_id, kind, user_id, currency, created_at)
-VALUES ($1, $2, $3, $4, $5, $6)`, id, int64(p), kind, user, numeric(c), at.UnixMicro())
+	public := record.NewUUID(at)
+	_, err = q.Exec(ctx, `INSERT INTO balances (id, partner_id, kind, user_id, currency, created_at, public_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7)`, id, int64(p), kind, user, numeric(c), at.UnixMicro(), public[:])
 	return authz.BalanceID(id), wrap("create balance", err)
-}
-
-// Fund puts money on a balance from outside: a group of two postings, FUNDING against the balance.
-func Fund(ctx context.Context, q Querier, b authz.BalanceID, amount int64, kind string, at time.Time) error {
-	if amount <= 0 || amount > money.MinorMax {
-		return fmt.Errorf("fund balance %d: the amount is not within 1 to %d", b, int64(money.MinorMax))
-	}
-	var partner, currency int64
-	if err := q.Query(ctx, func(r Row) error { partner, currency = r.Int(0), r.Int(1); return nil },
-		"UPDATE balances SET ledger = ledger + $1, version = version + 1 WHERE id = $2 RETURNING partner_id, currency",
-		amount, int64(b)); err != nil {
-		return wrap("fund balance", err)
-	}
-	if partner == 0 {
-		return fmt.Errorf("fund balance %d: %w", b, authz.ErrNotFound)
-	}
-	group, err := next(ctx, q, "postings", 1)
-	if err != nil {
-		return err
-	}
-	for i, line := range []struct {
-		account         string
-		balance, amount int64
-	}{{"FUNDING", 0, -amount}, {"BALANCE", int64(b), amount}} {
-		if _, err := q.Exec(ctx, `INSERT INTO postings (group_id, line, partner_id, account, balance_id, currency, amount,
- kind, authorization_id, posted_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9)`, group, int64(i+1), partner,
-			line.account, line.balance, currency, line.amount, kind, at.UnixMicro()); err != nil {
-			return wrap("post funding", err)
-		}
-	}
-	return nil
 }
 
 // Card is a card to be issued on a user's balance.
@@ -214,7 +185,7 @@ WHERE g.id = $1 AND b.id = $2`, int64(c.Program), int64(c.Balance)); err != nil 
 	case err != nil || bin < f.low || bin > f.high:
 		return 0, ErrBIN
 	case funding == "DEPOSIT" && f.deposit == 0:
-		return 0, ErrFunding
+		return 0, fmt.Errorf("the program has no deposit: %w", ErrFunding)
 	}
 	var deposit any
 	if funding == "DEPOSIT" {
@@ -235,13 +206,13 @@ WHERE g.id = $1 AND b.id = $2`, int64(c.Program), int64(c.Balance)); err != nil 
 	if err != nil {
 		return 0, wrap("issue card", err)
 	}
-	tag := keys.Tag(c.Number)
+	tag, public := keys.Tag(c.Number), record.NewUUID(at)
 	_, err = q.Exec(ctx, `INSERT INTO cards (id, partner_id, program_id, user_id, balance_id, deposit_id, tag, sealed,
- bin, last4, state, lock, expiry, currency, holder_restricted, balance_restricted, profile, pin_lock, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+ bin, last4, state, lock, expiry, currency, holder_restricted, balance_restricted, profile, pin_lock, created_at, public_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
 		id, f.partner, int64(c.Program), f.user, int64(c.Balance), deposit, tag[:], sealed, c.Number.BIN(6),
 		c.Number.Last4(), int64(c.State), int64(c.Lock), int64(c.Expiry), f.currency, f.holder,
-		f.locked, []byte(profile), f.pinLock, at.UnixMicro())
+		f.locked, []byte(profile), f.pinLock, at.UnixMicro(), public[:])
 	return authz.CardID(id), wrap("issue card", err)
 }
 
@@ -249,15 +220,16 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 // no approval of the old version is: whoever commits one holds the lock of the card's balance row from before
 // it reads the card's version until it has committed. So whatever changes a version takes that row first, and
 // either waits for the approval or is seen by it. (SQLite has one writer: there it costs an update.) With its lock
-// lifted, a card's PIN tries start over.
+// lifted, a card's PIN tries start over. It does not say whose lock it is: one without a source is from outside, or
+// for reason 6 from the PIN.
 func LockCard(ctx context.Context, q Querier, id authz.CardID, lock authz.LockReason) error {
 	err := takeCard(ctx, q, id)
 	if err == nil {
-		tries := ""
+		set := "lock = $1, lock_source = ''"
 		if lock == authz.LockNone {
-			tries = ", pin_tries = 0"
+			set += ", pin_tries = 0"
 		}
-		err = changeCard(ctx, q, id, "lock = $1"+tries, int64(lock))
+		err = changeCard(ctx, q, id, set, int64(lock))
 	}
 	return wrap("lock card", err)
 }

@@ -9,9 +9,14 @@ type Querier interface {
 	// Exec runs a statement and returns how many rows it changed.
 	Exec(ctx context.Context, sql string, args ...any) (changed int64, err error)
 	// Query calls row for each row, in order; an error from row ends it and is returned. The values
-	// are valid during the call only.
+	// are valid during the call only. A statement that ends in [ForUpdate] also locks the rows that it
+	// reads until the transaction ends.
 	Query(ctx context.Context, row func(Row) error, sql string, args ...any) error
 }
+
+// ForUpdate is the end of a statement that locks what it reads. SKIP LOCKED may follow it. An engine with one
+// writer leaves both out.
+const ForUpdate = " FOR UPDATE"
 
 // Row is one row of a result. Columns count from 0; a NULL reads as the zero value.
 type Row interface {

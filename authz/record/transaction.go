@@ -1,0 +1,62 @@
+package record
+
+import (
+	"time"
+
+	"holdfast/authz"
+	"holdfast/authz/money"
+)
+
+// Transaction is an authorization as the API and the notifications show it.
+type Transaction struct {
+	ID            UUID
+	Authorization authz.ID
+	Partner       authz.PartnerID
+	User          authz.UserID
+	Balance       UUID
+	BalanceID     authz.BalanceID
+	Card          UUID
+	CardID        authz.CardID
+	Original      UUID // of a reversal, an advice or a clearing; zero: none
+	Kind          authz.Kind
+	Class         authz.Transaction // purchase, cash, refund...
+	State         string            // AUTHORIZED, CLEARED, REVERSED, EXPIRED or DECLINED
+	Reason        authz.Reason
+	Amount        money.Amount // billed, in the balance's currency
+	Requested     money.Amount // in the transaction's currency
+	Held          int64        // what of Amount is still held or stays posted
+	ApprovalCode  string
+	Merchant      string
+	MCC           string
+	Terminal      string
+	EntryMode     string
+	RRN           string
+	Last4         string
+	At            time.Time
+}
+
+// TransactionState is the one word of API.md for a row of the journal.
+func TransactionState(s authz.State, reason authz.Reason) string {
+	if !reason.Approval() && reason != authz.AdviceAccepted && reason != authz.AdviceRecorded && reason != authz.ReversalAccepted {
+		return "DECLINED"
+	}
+	switch s {
+	case authz.StateCaptured:
+		return "CLEARED"
+	case authz.StateAuthorized, authz.StateRecorded, authz.StateDeclined:
+		return "AUTHORIZED"
+	}
+	return s.String()
+}
+
+// Axes are the two statuses of a notification: how we processed the message, and where the transaction is. A refused
+// authorization is DECLINED outside and AUTHORIZED inside, as the documented example has it.
+func (t *Transaction) Axes() (outer, inner, description string) {
+	switch t.State {
+	case "DECLINED":
+		return "DECLINED", "AUTHORIZED", t.Reason.String()
+	case "EXPIRED":
+		return "SUCCESS", "REVERSED", "EXPIRED" // the block is removed; the notification has no other word for it
+	}
+	return "SUCCESS", t.State, authz.Approved.String()
+}

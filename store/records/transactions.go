@@ -1,0 +1,65 @@
+package records
+
+import (
+	"context"
+
+	"holdfast/authz"
+	"holdfast/authz/money"
+	"holdfast/authz/record"
+)
+
+// transactionRows are the rows of the journal that a person calls a transaction.
+var transactionRows = table[record.Transaction]{
+	name: "authorizations a JOIN cards c ON c.id = a.card_id JOIN balances b ON b.id = c.balance_id",
+	columns: "a.id, a.partner_id, c.user_id, b.id, b.public_id, c.id, c.public_id, a.original_id, a.kind, a.tran, a.state, a.answered, " +
+		"a.amount, a.currency, a.placed, a.held, b.currency, a.approval, a.merchant, a.mcc, a.terminal, a.entry_mode, a.rrn, a.last4, " +
+		"a.received_at",
+	scan: func(r Row) record.Transaction {
+		id := authz.ID(r.Int(0))
+		x := record.Transaction{ID: record.TransactionID(id), Authorization: id, Partner: authz.PartnerID(r.Int(1)),
+			User:      authz.UserID(r.Int(2)),
+			BalanceID: authz.BalanceID(r.Int(3)), Balance: uuid(r, 4), CardID: authz.CardID(r.Int(5)), Card: uuid(r, 6),
+			Kind: authz.Kind(r.Int(8)), Class: authz.Transaction(r.Int(9)), Reason: authz.Reason(r.Int(11)),
+			State:     record.TransactionState(authz.State(r.Int(10)), authz.Reason(r.Int(11))),
+			Requested: money.Amount{Minor: r.Int(12), Currency: currency(r.Int(13))},
+			Amount:    money.Amount{Minor: r.Int(14), Currency: currency(r.Int(16))}, Held: r.Int(15), ApprovalCode: r.Text(17),
+			Merchant: r.Text(18), MCC: r.Text(19), Terminal: r.Text(20), EntryMode: r.Text(21), RRN: r.Text(22), Last4: r.Text(23),
+			At: moment(r, 24)}
+		if original := r.Int(7); original != 0 {
+			x.Original = record.TransactionID(authz.ID(original))
+		}
+		return x
+	},
+}
+
+// Transactions lists those that the filter chooses: requests and advices, not the reversals of them, which are seen by the
+// state of what they undid.
+func (t *Tx) Transactions(ctx context.Context, f record.TransactionFilter, page record.Page) (record.List[record.Transaction], error) {
+	w := by("a.kind <> ?", int64(authz.Reversal)).number("a.partner_id", int64(f.Partner)).number("c.user_id", int64(f.User)).
+		number("c.balance_id", int64(f.Balance)).number("a.card_id", int64(f.Card))
+	if !f.Since.IsZero() {
+		w.and("a.received_at >= ?", f.Since.UnixMicro())
+	}
+	if !f.Until.IsZero() {
+		w.and("a.received_at < ?", f.Until.UnixMicro())
+	}
+	if page.Cursor != "" {
+		u, err := page.UUIDCursor()
+		id, ours := record.AuthorizationID(u)
+		if err != nil || !ours {
+			return record.List[record.Transaction]{}, record.ErrCursor
+		}
+		w.and("a.id < ?", int64(id))
+		page.Cursor = ""
+	}
+	return transactionRows.page(ctx, t.q, w, page, func(x *record.Transaction) string { return x.ID.String() })
+}
+
+// Transaction reads one of a partner's by its name.
+func (t *Tx) Transaction(ctx context.Context, partner authz.PartnerID, id record.UUID) (record.Transaction, error) {
+	number, ours := record.AuthorizationID(id)
+	if !ours {
+		return record.Transaction{}, authz.ErrNotFound
+	}
+	return transactionRows.one(ctx, t.q, by("a.id = ?", int64(number)).number("a.partner_id", int64(partner)))
+}
