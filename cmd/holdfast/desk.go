@@ -47,7 +47,7 @@ func (d desk) CutOver(ctx context.Context, peer string, day authz.Day, at time.T
 	return d.store.Update(ctx, func(q records.Querier) error { return records.CutOver(ctx, q, peer, day, at) })
 }
 
-// Totals implements [gateway.Totals].
+// Totals implements [gateway.Books].
 func (d desk) Totals(ctx context.Context, peer string, day authz.Day, c money.Currency) (t authz.Totals, err error) {
 	err = d.store.View(ctx, func(q records.Querier) error {
 		t, err = records.Reconcile(ctx, q, peer, day, c)

@@ -71,13 +71,6 @@ func (e *exchange) manage() {
 	e.end(authz.NetworkAccepted)
 }
 
-// Books keep what reconciliation needs.
-type Books interface {
-	// CutOver notes durably that a peer's settlement date is now day.
-	CutOver(ctx context.Context, peer string, day authz.Day, at time.Time) error
-	Totals
-}
-
 // cutOver stamps the new settlement date from the peer's next transaction on, on every link of it, and then writes it
 // down. Authorizing never stops for it. The date is that of DE 15, else the day after the present one. A peer that is
 // told to send it again finds the date as it is: cutting over to it once more changes nothing.

@@ -4,14 +4,17 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"holdfast/authz"
 	"holdfast/authz/money"
 	"holdfast/switch/iso"
 )
 
-// Totals compute what a peer and we have moved.
-type Totals interface {
+// Books keep what reconciliation needs.
+type Books interface {
+	// CutOver notes durably that a peer's settlement date is now day.
+	CutOver(ctx context.Context, peer string, day authz.Day, at time.Time) error
 	// Totals counts the journal for one peer, settlement date and currency.
 	Totals(ctx context.Context, peer string, day authz.Day, c money.Currency) (authz.Totals, error)
 }
