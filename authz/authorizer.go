@@ -19,6 +19,8 @@ type Config struct {
 	QueueMax      int           // requests waiting in a lane; default 8192
 	CardsMax      int           // card snapshots kept; default 200,000
 	CommitTimeout time.Duration // of one commit; default 5 s
+	Lives         []LifeRule    // of holds, by network; those of [Terms] where none fits
+	Tolerances    []Tolerance   // of clearings above what was authorized; default [Tolerances]
 	Overlap       bool          // place the next holds while a batch commits: worth it when the cache is remote
 	Now           func() time.Time
 }
@@ -37,6 +39,9 @@ func (c *Config) defaults() error {
 		if *f.value <= 0 {
 			*f.value = f.usual
 		}
+	}
+	if c.Tolerances == nil {
+		c.Tolerances = Tolerances()
 	}
 	if c.CommitTimeout <= 0 {
 		c.CommitTimeout = 5 * time.Second
@@ -57,6 +62,8 @@ type Authorizer struct {
 	ids     ids
 	cache   *cardCache
 	routes  atomic.Pointer[routes]
+	rates   atomic.Pointer[map[pair]string]
+	codes   *approvalCodes
 	stats   counters
 	ailing  atomic.Bool
 
@@ -75,7 +82,7 @@ func New(cfg Config, cards Cards, holds Holds, journal Journal, keys *keystore.S
 		return nil, err
 	}
 	a := &Authorizer{cfg: cfg, cards: cards, holds: holds, journal: journal, keys: keys,
-		cache: newCardCache(cfg.CardsMax)}
+		cache: newCardCache(cfg.CardsMax), codes: newApprovalCodes(keys)}
 	a.ids.node, a.ids.last = int64(cfg.Node), cfg.LastID.tick()
 	a.closing, a.cancel = context.WithCancel(context.Background())
 	a.Route(nil)
@@ -92,9 +99,9 @@ func (a *Authorizer) Submit(r *Request, w Waiter) {
 	r.ID = a.ids.next(r.ReceivedAt)
 	r.Tag = a.keys.Tag(r.PAN)
 	r.Dup = dupKey(a.keys, r)
-	partner, known := a.routes.Load().find(r.PAN.BIN(8))
-	it := &item{req: r, waiter: w, routed: known}
-	if !a.lane(partner).push(it) {
+	program, known := a.routes.Load().find(r.PAN.BIN(8))
+	it := &item{req: r, waiter: w, routed: known, terms: program.Terms}
+	if !a.lane(program.Partner).push(it) {
 		a.stats.shed.Add(1)
 		it.answer(&Decision{ID: r.ID, Reason: Inoperative, Cause: errQueueFull})
 	}

@@ -11,6 +11,7 @@ type item struct {
 	req    *Request
 	waiter Waiter
 	routed bool // a program has its BIN
+	terms  Terms
 
 	followers []*item // repeats that came while it was being decided; guarded by lane.mu
 	answered  atomic.Bool
@@ -59,7 +60,7 @@ func (l *lane) push(it *item) bool {
 		return len(leader.followers) <= followersMax || dropLast(leader)
 	}
 	limit := l.a.cfg.QueueMax
-	if it.void || it.req.Kind == Reversal || it.req.Kind == AuthorizationAdvice {
+	if it.void || !it.revocable() {
 		limit *= 2 // what undoes or has happened is shed last
 	}
 	if len(l.queue) >= limit {

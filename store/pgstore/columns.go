@@ -25,22 +25,23 @@ func (c *columns) reset() {
 
 // rowColumns are new rows of authorizations, in the order of insertRows.
 type rowColumns struct {
-	numbers [21][]int64
+	numbers [25][]int64
 	before  [2][]pgtype.Int8
-	texts   [15][]string
+	texts   [17][]string
 	dup     [][]byte
 }
 
 // The columns are numbers, the two that may be null, texts, and the key.
 const insertRows = `INSERT INTO authorizations (id, partner_id, card_id, balance_id, deposit_id, kind, tran, amount, currency,
  billing_amount, billing_currency, placed, held, given, original_id, state, reason, answered, passed, card_version, received_at,
- user_before, deposit_before, stan, peer, approval, rrn, acquirer, forwarder, terminal, merchant, transmitted, local,
- processing, mcc, entry_mode, bin, last4, dup)
-SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
- $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
- $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[],
- $24::text[], $25::text[], $26::text[], $27::text[], $28::text[], $29::text[], $30::text[], $31::text[], $32::text[],
- $33::text[], $34::text[], $35::text[], $36::text[], $37::text[], $38::text[], $39::bytea[])`
+ phase, channel, flags, expires_at, user_before, deposit_before, stan, peer, approval, rrn, acquirer, forwarder, terminal,
+ merchant, transmitted, local, processing, mcc, entry_mode, bin, last4, network_id, country, dup)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+ $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
+ $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[],
+ $25::bigint[], $26::bigint[], $27::bigint[], $28::text[], $29::text[], $30::text[], $31::text[], $32::text[],
+ $33::text[], $34::text[], $35::text[], $36::text[], $37::text[], $38::text[], $39::text[], $40::text[], $41::text[],
+ $42::text[], $43::text[], $44::text[], $45::bytea[])`
 
 func (c *rowColumns) add(r *arbiter.Row) {
 	e, q, t, d := r.Entry, r.Entry.Request, &r.Entry.Request.Trace, &r.Entry.Decision
@@ -50,14 +51,15 @@ func (c *rowColumns) add(r *arbiter.Row) {
 	}
 	for i, v := range [...]int64{int64(q.ID), int64(card.Partner), int64(card.ID), int64(card.Balance), int64(card.Deposit),
 		int64(q.Kind), int64(q.Transaction), q.Amount.Minor, numeric(q.Amount.Currency), q.Billing.Minor,
-		numeric(q.Billing.Currency), r.Placed, r.Placed, r.Given, int64(r.Original), int64(r.State), int64(d.Reason),
-		int64(d.Reason), int64(d.Passed), card.Version, q.ReceivedAt.UnixMicro()} {
+		numeric(q.Billing.Currency), r.Placed, r.Placed - r.Undone, r.Given, int64(r.Original), int64(r.State), int64(d.Reason),
+		int64(d.Reason), int64(d.Passed), card.Version, q.ReceivedAt.UnixMicro(), int64(q.Phase),
+		int64(q.Channel), r.Flags(), r.Expires()} {
 		c.numbers[i] = append(c.numbers[i], v)
 	}
 	c.before[0] = append(c.before[0], pgtype.Int8{Int64: d.UserBefore, Valid: d.Known})
 	c.before[1] = append(c.before[1], pgtype.Int8{Int64: d.DepositBefore, Valid: d.Known && card.Deposit != 0})
 	for i, v := range [...]string{t.STAN, q.Peer, d.ApprovalCode, t.RRN, t.Acquirer, t.Forwarder, t.Terminal, t.Merchant,
-		t.Transmitted, t.Local, t.ProcessingCode, t.MCC, t.EntryMode, q.PAN.BIN(6), q.PAN.Last4()} {
+		t.Transmitted, t.Local, t.ProcessingCode, t.MCC, t.EntryMode, q.PAN.BIN(6), q.PAN.Last4(), q.NetworkID, q.Country} {
 		c.texts[i] = append(c.texts[i], clean(v))
 	}
 	c.dup = append(c.dup, q.Dup[:])

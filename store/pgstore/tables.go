@@ -64,7 +64,7 @@ func (t *tables) begin(group []*job) error {
 		b.Queue(lockBalances, balances).Query(each(t.account))
 		b.Queue(readCards, cards).Query(each(t.card))
 	}
-	b.Queue(readRow+"dup = ANY($1)", keys).Query(each(t.key))
+	b.Queue(readRow+"a.dup = ANY($1)", keys).Query(each(t.key))
 	return t.conn.SendBatch(t.ctx, b).Close()
 }
 
@@ -108,8 +108,8 @@ func (t *tables) card(r pgx.Rows) error {
 }
 
 func (t *tables) key(r pgx.Rows) error {
-	row, dup, err := scanRow(r)
-	t.keys[dup] = &row
+	row, err := scanRow(r)
+	t.keys[row.Dup] = &row
 	return err
 }
 
