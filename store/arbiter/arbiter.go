@@ -7,6 +7,14 @@
 // every entry in order on the truth, keeps the balances in its book, and writes each back once at the end.
 // The engine sees to it that nobody else changes what was read before the transaction ends: SQLite by
 // having one writer, PostgreSQL by locking the balance rows first.
+//
+// # Lives
+//
+// The messages of one transaction come in any order and more than once: request, stand-in advice, increments,
+// reversals, clearings. The rows that belong together are a life. What a life holds and has posted is not changed
+// step by step but folded anew from all of its rows when one more comes, and the difference is applied: so the
+// order in which they came cannot matter. A plain request is a life of its own and pays nothing for this. What comes
+// before its request waits as a step of its card, and marks the card so that the request looks for it.
 package arbiter
 
 import (

@@ -24,7 +24,8 @@ type member struct {
 // came. An increment is a leg of its own, and so is a replacement.
 type leg struct {
 	members []*member
-	carrier *member // whose amount counts; nil: nobody approved it
+	last    *member // whose word counts
+	carrier *member // the same if it approves; else nil
 	amount  int64   // approved, in the card's currency
 	kept    int64   // of amount, after reversals
 	stays   int64   // of kept, after clearings and expiry
@@ -157,6 +158,7 @@ func (g *leg) carry() {
 			last = m
 		}
 	}
+	g.last = last
 	if last.approves() {
 		g.carrier, g.amount = last, last.value()
 		g.stays = g.amount
@@ -170,6 +172,11 @@ func (l *life) legOf(m *member) *leg {
 	if g := l.named(m); g != nil || m.Phase.Continues() {
 		return g
 	}
+	return l.base()
+}
+
+// base is the leg of the authorization that began the life, or nil.
+func (l *life) base() *leg {
 	for _, g := range l.legs {
 		if !g.continues() {
 			return g
@@ -180,15 +187,19 @@ func (l *life) legOf(m *member) *leg {
 
 // named is legOf without the guess at the end.
 func (l *life) named(m *member) *leg {
-	for _, fits := range []func(*member) bool{
-		func(x *member) bool { return authz.Names(&m.Step.Original, x.Kind, &x.Trace) },
-		func(x *member) bool { return m.Step.Original.STAN == "" && authz.SameSTAN(&m.Trace, &x.Trace) },
-		func(x *member) bool { return authz.SameRRN(&m.Trace, &x.Trace) },
+	anywhere := func(*leg) bool { return true }
+	for _, by := range []struct {
+		in   func(*leg) bool
+		fits func(*member) bool
+	}{
+		{anywhere, func(x *member) bool { return authz.Names(&m.Step.Original, x.Kind, &x.Trace) }},
+		{anywhere, func(x *member) bool { return m.Step.Original.STAN == "" && authz.SameSTAN(&m.Trace, &x.Trace) }},
+		{m.alike, func(x *member) bool { return authz.SameRRN(&m.Trace, &x.Trace) }},
 	} {
 		var found *leg
 		count := 0
 		for _, g := range l.legs {
-			if slices.ContainsFunc(g.members, fits) {
+			if by.in(g) && slices.ContainsFunc(g.members, by.fits) {
 				found = g
 				count++
 			}
@@ -200,10 +211,22 @@ func (l *life) named(m *member) *leg {
 	return nil
 }
 
+// alike reports whether a leg may be meant by a reference that all messages of a life may have: an increment's advice
+// is about an increment, another is not, nor is a reversal that names what has yet to come.
+func (m *member) alike(g *leg) bool {
+	switch {
+	case m.Kind != authz.Reversal:
+		return g.continues() == m.Phase.Continues()
+	case m.Step.Original.STAN != "":
+		return !g.continues()
+	}
+	return true
+}
+
 // replace has a new total count in place of all that was sent before it.
 func (l *life) replace() {
 	for i, g := range l.legs {
-		if g.carrier == nil || !slices.ContainsFunc(g.members, func(m *member) bool { return m.Phase == authz.PhaseReplacement }) {
+		if !g.counted() || !slices.ContainsFunc(g.members, func(m *member) bool { return m.Phase == authz.PhaseReplacement }) {
 			continue
 		}
 		for _, before := range l.legs[:i] {

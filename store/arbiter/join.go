@@ -37,9 +37,10 @@ func (a *Arbiter) gather(e *authz.Entry, me *Stored) (kin, error) {
 		return c, err
 	}
 	here := []authz.Record{me.Record}
+	seen := map[authz.ID]bool{c.life: true} // by the names that the lives had when the steps were read
 	for i := range steps {
 		s := &steps[i]
-		if s.Step.Life == c.life {
+		if seen[s.Step.Life] {
 			continue
 		}
 		if i, _ := authz.MatchOriginal(s.request(), here); i != 0 {
@@ -52,6 +53,7 @@ func (a *Arbiter) gather(e *authz.Entry, me *Stored) (kin, error) {
 		if other.based() && (base || c.based()) {
 			continue // it has its own
 		}
+		seen[other.life] = true
 		if err := a.join(&c, &other); err != nil {
 			return c, err
 		}

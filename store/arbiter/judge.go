@@ -43,24 +43,25 @@ func (l *life) judge() {
 	if l.late != nil {
 		l.raise(first, authz.LateClearing, "cleared after the hold had expired")
 	}
-	kept, amount, holds, known := int64(0), int64(0), false, false
+	// A reversal says that there was an authorization, even when that has not come.
+	authorized := slices.ContainsFunc(l.members, func(m *member) bool { return m.Kind == authz.Reversal && !m.Step.Partial })
+	kept, holds, known := int64(0), authorized, authorized
 	for _, g := range l.legs {
-		if g.carrier == nil || g.carrier.Transaction.Credit() {
+		if !g.counted() || g.last.Transaction.Credit() {
 			continue
 		}
-		known = known || g.carrier.Currency == first.Currency
-		amount += g.amount
+		authorized, known = true, known || g.last.Currency == first.Currency
 		if !g.replaced {
 			kept += g.kept
 		}
-		holds = holds || !g.carrier.posts()
+		holds = holds || !g.last.posts()
 	}
 	t := authz.Tolerance{Percent: percent}
 	if atLeast > 0 {
 		t.AtLeast = money.Amount{Minor: atLeast, Currency: l.currency}
 	}
 	switch {
-	case amount == 0:
+	case !authorized:
 		l.raise(first, authz.ForcePost, "cleared without an authorization")
 		return
 	case !known:

@@ -96,22 +96,25 @@ func (l *life) foreign(r, of *member) bool {
 // all that were sent before it; or the one with its amount. Nil: it cannot be told.
 func (l *life) targets(r *member) (legs []*leg, whole bool) {
 	named := l.named(r)
+	if named == nil && r.Step.Original.STAN != "" {
+		named = l.base() // by the network's id alone, or the acquirer's reference; an increment's is still to come
+	}
 	var covered, equal []*leg
 	total := int64(0)
 	for _, g := range l.legs {
 		if g.continues() && (g.sent().After(r.sent) || named == nil && r.Step.Original.STAN != "") {
-			continue // it came after the reversal, or the reversal is about something else that has yet to come
+			continue // it was sent after the reversal, or the reversal is about what has yet to come
 		}
 		covered = append(covered, g)
-		if g.carrier == nil || g.replaced {
+		if !g.counted() || g.replaced {
 			continue
 		}
-		total += g.carrier.Amount
-		if g.carrier.Amount == r.Amount {
+		total += g.last.Amount
+		if g.last.Amount == r.Amount {
 			equal = append(equal, g)
 		}
 	}
-	all := r.Amount > 0 && r.Amount >= total && (named == nil || !named.continues()) ||
+	all := r.Amount > 0 && r.Amount >= total && (named == nil || !named.continues() && named.counted()) ||
 		named == nil && r.Amount == 0 && !r.Step.Partial
 	switch {
 	case len(covered) > 1 && all:
@@ -126,4 +129,10 @@ func (l *life) targets(r *member) (legs []*leg, whole bool) {
 		return []*leg{}, false
 	}
 	return nil, false
+}
+
+// counted reports whether a leg's amount is one that a reversal can mean: approved, or declined for nothing but that
+// reversal.
+func (g *leg) counted() bool {
+	return g.carrier != nil || g.last.request() && g.last.Reason == authz.ReversedBefore
 }

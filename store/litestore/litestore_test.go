@@ -29,3 +29,11 @@ func open(t testing.TB) *litestore.Store {
 func TestConformance(t *testing.T) {
 	storetest.Journal(t, func(t testing.TB) storetest.Store { return open(t) })
 }
+
+func TestOrders(t *testing.T) {
+	sets := append(storetest.Sets(3), storetest.Long...)
+	if testing.Short() {
+		sets = storetest.Sets(2)
+	}
+	storetest.Orders(t, func(t testing.TB) storetest.Store { return open(t) }, sets)
+}

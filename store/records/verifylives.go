@@ -90,8 +90,9 @@ WHERE a.state = %d AND a.phase NOT IN (%d, %d) AND NOT `+credit+` AND EXISTS (SE
 WHERE a.kind = %d AND a.state = %d AND NOT `+credit+` AND NOT EXISTS (SELECT 1 FROM exceptions x JOIN steps y
   ON y.authorization_id = x.authorization_id WHERE y.life_id = s.life_id AND x.kind = %d)
  AND NOT EXISTS (SELECT 1 FROM authorizations o LEFT JOIN steps y ON y.authorization_id = o.id
-  WHERE coalesce(y.life_id, o.id) = s.life_id AND o.kind <> %[1]d AND o.placed > 0) ORDER BY a.id`,
-				authz.FinancialAdvice, captured, authz.ForcePost),
+  WHERE coalesce(y.life_id, o.id) = s.life_id AND (o.kind NOT IN (%[1]d, %[4]d) AND o.placed > 0 OR o.kind = %[4]d))
+ORDER BY a.id`,
+				authz.FinancialAdvice, captured, authz.ForcePost, authz.Reversal),
 			text: "clearing %d of life %d posted %d",
 		},
 	}
