@@ -3,6 +3,7 @@ package authz
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -11,7 +12,7 @@ import (
 const expiryMax = 256
 
 // ExpireHolds ends holds and promises whose time is over at now, a bounded number, and says how many rows it
-// looked at. Each is ended by one entry of our own however many nodes ask for it; what was cleared or reversed
+// ended. Each is ended by one entry of our own however many nodes ask for it; what was cleared or reversed
 // meanwhile is left alone. The time is the journal's: a node whose clock is behind ends less, never twice.
 func (a *Authorizer) ExpireHolds(ctx context.Context, now time.Time) (int, error) {
 	due, err := a.journal.Due(ctx, now, expiryMax)
@@ -29,14 +30,17 @@ func (a *Authorizer) ExpireHolds(ctx context.Context, now time.Time) (int, error
 		byPartner[d.Card.Partner] = append(byPartner[d.Card.Partner], &Entry{Request: r, Card: &d.Card,
 			Decision: Decision{ID: r.ID, Reason: AdviceRecorded, Currency: d.Card.Currency}})
 	}
+	ended, failed := 0, []error(nil)
 	for partner, batch := range byPartner {
 		truth, err := a.journal.Commit(ctx, batch)
-		if err != nil {
-			return 0, fmt.Errorf("end expired holds: %w", err) // known or not: asked again, they are ended once
+		if err == nil {
+			ended += len(batch)
+			err = a.holds.Settle(ctx, partner, nil, truth.Balances)
 		}
-		if err := a.holds.Settle(ctx, partner, nil, truth.Balances); err != nil {
-			return 0, fmt.Errorf("tell the cache what has expired: %w", err)
-		}
+		failed = append(failed, err) // known or not: asked again, they are ended once
 	}
-	return len(due), nil
+	if err := errors.Join(failed...); err != nil {
+		return ended, fmt.Errorf("end expired holds: %w", err)
+	}
+	return ended, nil
 }

@@ -132,12 +132,17 @@ func (n *node) assemble(ctx context.Context, number int, remote bool) error {
 // close gives everything back that openSwitch took.
 func (n *node) close() error { return errors.Join(n.endHolds(), n.store.Close(), n.unlock()) }
 
-// route reads the table of programs again.
+// route reads the table of programs and our own rates of exchange again.
 func (n *node) route(ctx context.Context) error {
 	return n.store.View(ctx, func(q records.Querier) error {
 		programs, err := records.Programs(ctx, q)
+		if err != nil {
+			return err
+		}
+		rates, err := records.Rates(ctx, q, time.Now())
 		if err == nil {
 			n.authorizer.Route(programs)
+			n.authorizer.SetRates(rates)
 		}
 		return err
 	})
@@ -214,6 +219,12 @@ func (n *node) care(ctx context.Context) {
 	}
 	if err := n.route(ctx); err != nil && ctx.Err() == nil {
 		n.log.Warn("read the programs", slog.Any("cause", err))
+	}
+	switch ended, err := n.authorizer.ExpireHolds(ctx, time.Now()); {
+	case err != nil && ctx.Err() == nil:
+		n.log.Warn("end expired holds", slog.Any("cause", err))
+	case ended > 0:
+		n.log.Info("ended holds whose time had passed", slog.Int("holds", ended))
 	}
 	switch swept, err := sweep(ctx, n.holds, n.store, time.Now().Add(-n.sweepAge)); {
 	case err != nil && ctx.Err() == nil:
