@@ -33,10 +33,11 @@ func (l *life) reverse(r *member) {
 	}
 	for _, g := range legs {
 		if g.carrier == nil {
+			g.reversed = g.reversed || !r.Step.Partial
 			continue
 		}
 		l.reduce(r, g.carrier, g.amount, &g.stays)
-		g.reversed = g.stays == 0 && !g.replaced || !r.Step.Partial
+		g.reversed = g.reversed || g.stays == 0 && !g.replaced || !r.Step.Partial
 	}
 }
 
@@ -106,7 +107,7 @@ func (l *life) targets(r *member) (legs []*leg, whole bool) {
 			continue // it was sent after the reversal, or the reversal is about what has yet to come
 		}
 		covered = append(covered, g)
-		if !g.counted() || g.replaced {
+		if !g.counted() || g.replaced || g.reversed {
 			continue
 		}
 		total += g.last.Amount

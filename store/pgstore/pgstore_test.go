@@ -108,5 +108,5 @@ func TestOrders(t *testing.T) {
 	t.Parallel()
 	storetest.Orders(t, func(t testing.TB) storetest.Store {
 		return open(t, pgstore.Config{URL: with(t, fresh(t), "role", "holdfast_service"), Readers: 2, CommitTimeout: time.Minute})
-	}, []string{"QIRB", "QAPC", "IXKS"})
+	}, 100, []string{"QIRB", "QAPC", "IXKS"})
 }

@@ -38,11 +38,13 @@ const (
 // compares what is held, what is posted, the rows' states and the open exceptions: between the orders, and with a
 // model that shares no code with the arbiter. What the order decides all the same, by the reference or because an answer
 // cannot be called back, is in excused and mistaken.
-func Orders(t *testing.T, open func(testing.TB) Store, sets []string) {
+//
+// Many entries share a commit; batch says how many.
+func Orders(t *testing.T, open func(testing.TB) Store, batch int, sets []string) {
 	for by := range links {
 		t.Run(fmt.Sprintf("link %d", by), func(t *testing.T) {
 			w := NewWorld(t, open(t))
-			o := &orders{World: w, by: by, labels: make(map[authz.ID]byte)}
+			o := &orders{World: w, by: by, batch: batch, labels: make(map[authz.ID]byte)}
 			for _, set := range sets {
 				for _, order := range permutations(set) {
 					o.runs = append(o.runs, &run{set: set, order: order})
@@ -70,8 +72,8 @@ func Sets(most int) []string {
 	return sets[1:]
 }
 
-// Long are sets of six messages whose 720 orders are worth their time.
-var Long = []string{"QIARBC", "QIJPBC", "QADRWS", "QIXPRS", "QIKPBC", "QAPRBC"}
+// Long are sets of five and six messages whose orders are worth their time.
+var Long = []string{"QIARB", "QIPBC", "QAPRS", "QIARBC", "QIJPBC", "QADRWS", "QIXPRS", "QIKPBC", "QAPRBC"}
 
 func permutations(set string) []string {
 	if len(set) <= 1 {
@@ -105,6 +107,7 @@ type outcome struct {
 type orders struct {
 	*World
 	by     link
+	batch  int
 	runs   []*run
 	labels map[authz.ID]byte
 	id     authz.ID
@@ -116,7 +119,8 @@ func (o *orders) enrol() {
 	ctx := context.Background()
 	err := o.Store.Update(ctx, func(q records.Querier) (err error) {
 		for i, r := range o.runs {
-			if r.holder, err = o.holder(ctx, q, o.Carol.Partner, o.without, fmt.Sprint("run ", i), fmt.Sprintf("99999912%07d", i)); err != nil {
+			name, number := fmt.Sprint("run ", i), fmt.Sprintf("99999912%07d", i)
+			if r.holder, err = o.holder(ctx, q, o.Carol.Partner, o.without, name, number); err != nil {
 				return err
 			}
 		}
@@ -212,11 +216,9 @@ func (o *orders) play() {
 	}
 }
 
-const batchMax = 100
-
 func (o *orders) commit(batch []*authz.Entry) {
 	o.t.Helper()
-	for part := range slices.Chunk(batch, batchMax) {
+	for part := range slices.Chunk(batch, o.batch) {
 		if _, err := o.Store.Commit(context.Background(), part); err != nil {
 			o.t.Fatal(err)
 		}
