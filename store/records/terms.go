@@ -10,11 +10,20 @@ import (
 	"holdfast/authz/money"
 )
 
-// ErrRate says that a text is no exchange rate.
-var ErrRate = errors.New("the rate is not eight digits as in DE 9")
+// What may be wrong with terms and rates.
+var (
+	ErrTerms = errors.New("the mark-up is not within 0 to 100 percent, or an amount or a life is below zero")
+	ErrRate  = errors.New("the rate is not eight digits as in DE 9")
+)
+
+// markUpMax is a mark-up of 100 percent.
+const markUpMax = 100_00
 
 // SetTerms replaces the terms of a program. The switches learn them with the routing table.
 func SetTerms(ctx context.Context, q Querier, program authz.ProgramID, t authz.Terms) error {
+	if t.MarkUp < 0 || t.MarkUp > markUpMax || t.PumpHold < 0 || t.PumpHold > money.MinorMax || t.HoldLife < 0 {
+		return ErrTerms
+	}
 	args := []any{int64(program), t.PumpHold, bit(t.PartApproval), bit(t.CreditAtOnce), bit(t.OwnRates), t.MarkUp,
 		bit(t.FXToUser), int64(t.HoldLife / time.Second)}
 	_, err := q.Exec(ctx, `INSERT INTO program_terms (program_id, pump_hold, part_approval, credit_at_once, own_rates, mark_up,
