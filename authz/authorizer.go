@@ -21,6 +21,8 @@ type Config struct {
 	WaitMax       time.Duration // behind those, once a queue stands longer than a burst; default 100 ms
 	CardsMax      int           // card snapshots kept; default 200,000
 	CommitTimeout time.Duration // of one commit; default 5 s
+	Lives         []LifeRule    // of holds, by network; those of [Terms] where none fits
+	Tolerances    []Tolerance   // of clearings above what was authorized; default [Tolerances]
 	Overlap       bool          // place the next holds while a batch commits: worth it when the cache is remote
 	Now           func() time.Time
 	Verifier      Verifier // of evidence; default: the keystore
@@ -40,6 +42,9 @@ func (c *Config) defaults() error {
 		if *f.value <= 0 {
 			*f.value = f.usual
 		}
+	}
+	if c.Tolerances == nil {
+		c.Tolerances = Tolerances()
 	}
 	if c.InService <= 0 {
 		c.InService = 4 * c.BatchMax
@@ -68,6 +73,8 @@ type Authorizer struct {
 	ids     ids
 	cache   *cardCache
 	routes  atomic.Pointer[routes]
+	rates   atomic.Pointer[map[pair]string]
+	codes   *approvalCodes
 	stats   counters
 	ailing  atomic.Bool
 	open    atomic.Int64 // requests that are being decided
@@ -92,7 +99,7 @@ func New(cfg Config, cards Cards, holds Holds, journal Journal, keys *keystore.S
 		cfg.Verifier = NewVerifier(keys)
 	}
 	a := &Authorizer{cfg: cfg, cards: cards, holds: holds, journal: journal, keys: keys,
-		cache: newCardCache(cfg.CardsMax)}
+		cache: newCardCache(cfg.CardsMax), codes: newApprovalCodes(keys)}
 	a.pace.inService, a.pace.waitMax = int64(cfg.InService), cfg.WaitMax
 	a.pace.limit.Store(never)
 	a.ids.node, a.ids.last = int64(cfg.Node), cfg.LastID.tick()
@@ -109,12 +116,12 @@ func (a *Authorizer) Route(programs []Program) { a.routes.Store(newRoutes(progra
 func (a *Authorizer) Submit(r *Request, w Waiter) {
 	a.stats.submitted.Add(1)
 	r.ID = a.ids.next(r.ReceivedAt)
-	partner, known := a.routes.Load().find(r.PAN.BIN(8))
+	program, known := a.routes.Load().find(r.PAN.BIN(8))
 	if w != nil && !r.Evidence.Chip.IsZero() {
 		w = &chipWaiter{a, r, w}
 	}
-	it := &item{req: r, waiter: w, routed: known}
-	l := a.lane(partner)
+	it := &item{req: r, waiter: w, routed: known, terms: program.Terms}
+	l := a.lane(program.Partner)
 	if it.revocable() && l.sheds(r) { // before anything is spent on it
 		a.stats.shed.Add(1)
 		it.answer(&Decision{ID: r.ID, Reason: Inoperative, Cause: errOverload})

@@ -105,6 +105,7 @@ type Program struct {
 	Partner PartnerID
 	// BINLow and BINHigh bound the first eight digits of its cards, inclusive.
 	BINLow, BINHigh int32
+	Terms           Terms
 }
 
 // Tag finds a card by its number without storing the number.

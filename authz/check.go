@@ -21,7 +21,10 @@ var cardChecks = []check{
 	{"card is not removed", func(_ *Request, c *Card) Reason {
 		return unless(c.State != CardRemovedState, CardRemoved)
 	}},
-	{"card is not locked", func(_ *Request, c *Card) Reason { return c.Lock.Reason() }},
+	{"card is not locked", func(r *Request, c *Card) Reason {
+		// Money may come back to a card that is locked for a while, but to none that somebody else may have.
+		return unless(c.Lock == LockNone || r.Transaction.Credit() && c.Lock != LockLost && c.Lock != LockStolen, c.Lock.Reason())
+	}},
 	{"card is activated", func(_ *Request, c *Card) Reason {
 		return unless(c.State == CardActive, CardNotActivated)
 	}},
@@ -47,7 +50,8 @@ var productChecks = []check{
 	}},
 	{"amount is above zero", func(r *Request, c *Card) Reason {
 		amount, _ := r.Hold(c.Currency)
-		return unless(amount > 0 || !r.Transaction.Debit(), AmountInvalid)
+		moves := r.Transaction.Debit() || r.Transaction.Credit()
+		return unless((amount > 0 || !moves) && r.Cash <= r.Amount.Minor, AmountInvalid)
 	}},
 }
 

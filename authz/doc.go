@@ -29,10 +29,17 @@
 //
 // # States of an authorization
 //
-//	AUTHORIZED --reversed in full--> REVERSED      a hold is open until released or captured
-//	AUTHORIZED --reversed in part--> AUTHORIZED    with a smaller hold
-//	CAPTURED   --reversed----------> REVERSED      posted at once (0200); undone by a contra group
+//	AUTHORIZED --reversed in full--> REVERSED      a hold is open until released, cleared or expired
+//	AUTHORIZED --in part-----------> AUTHORIZED    reversed or cleared: with a smaller hold
+//	AUTHORIZED --cleared-----------> CLEARED       what was cleared is the clearing's own row, CAPTURED
+//	AUTHORIZED --its time is over--> EXPIRED       by our own entry
+//	AUTHORIZED --told otherwise----> REPLACED      an advice or a new total counts instead
+//	PROMISED                                       a credit to come: ends like AUTHORIZED, without a hold
+//	CAPTURED   --reversed----------> REVERSED      posted (0200, 0220); undone by a contra group
 //	DECLINED, RECORDED                             no money moved
+//
+// The rows of one transaction are its life. What a life holds and has posted follows from its rows, in whatever
+// order they came; what people must look at goes to a queue of exceptions ([Case]).
 //
 // # When we die
 //
@@ -41,7 +48,7 @@
 //	commit, before response    an approved row              the repeat gets the same answer, a reversal releases
 //	commit outcome unknown     maybe a row                  answered 9107; read back; a row found is released
 //	                                                        by our own entry and its repeat is declined
-//	a reversal overtakes       a tombstone                  the original that comes late is declined
+//	a reversal overtakes       a step of its card           the original that comes late is declined
 //
 // # Limits
 //

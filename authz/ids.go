@@ -93,33 +93,18 @@ func yearOf(when string, received time.Time) int {
 	return best
 }
 
-const (
-	approvalAlphabet = "0123456789ABCDEFGHJKLMNPQRSTUVWX" // 32 characters; I and O are left out
-	approvalDigits   = 10                                 // of them, for peers that print no letters
-)
-
-// approvalCode derives the six characters of DE 38 from the id: not guessable from the one before and
-// never all zeros, which some acquirers read as none.
-func approvalCode(keys *keystore.Store, id ID, digitsOnly bool) string {
-	usable := byte(len(approvalAlphabet))
-	if digitsOnly {
-		usable = approvalDigits
+// SentAt is when a message was sent by its own DE 7, which has no year; without one, when it was received. It puts
+// the messages of a life in their order whatever the order that they arrive in.
+func SentAt(t *Trace, received time.Time) time.Time {
+	year := yearOf(t.Transmitted, received)
+	if year == 0 || len(t.Transmitted) != len("MMDDhhmmss") {
+		return received
 	}
-	var b [8]byte
-	for i := range b {
-		b[i] = byte(id >> (8 * i))
+	sent, err := time.Parse("20060102150405", strconv.Itoa(year)+t.Transmitted)
+	if err != nil {
+		return received
 	}
-	h := keys.Keyed("approval", b[:])
-	var code [6]byte
-	zeros := true
-	for i := range code {
-		code[i] = approvalAlphabet[h[i]%usable]
-		zeros = zeros && code[i] == '0'
-	}
-	if zeros {
-		code[0] = '1'
-	}
-	return string(code[:])
+	return sent
 }
 
 // routes finds the program of a card by the first eight digits of its number.
@@ -131,14 +116,14 @@ func newRoutes(programs []Program) *routes {
 	return &routes{programs: sorted}
 }
 
-func (t *routes) find(bin string) (PartnerID, bool) {
+func (t *routes) find(bin string) (Program, bool) {
 	n, err := strconv.ParseInt(bin, 10, 32)
 	if err != nil || len(bin) != 8 {
-		return 0, false
+		return Program{}, false
 	}
 	i := sort.Search(len(t.programs), func(i int) bool { return t.programs[i].BINHigh >= int32(n) })
 	if i == len(t.programs) || t.programs[i].BINLow > int32(n) {
-		return 0, false
+		return Program{}, false
 	}
-	return t.programs[i].Partner, true
+	return t.programs[i], true
 }

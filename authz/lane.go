@@ -10,6 +10,7 @@ type item struct {
 	req    *Request
 	waiter Waiter
 	routed bool // a program has its BIN
+	terms  Terms
 
 	followers []*item // repeats that came while it was being decided; guarded by lane.mu
 	answered  atomic.Bool

@@ -7,103 +7,136 @@ import (
 	"holdfast/authz/money"
 )
 
-// State is where an authorization row is in its life.
-type State uint8
+// Record is what matching needs of an authorization row; the card is the same.
+type Record struct {
+	ID          ID
+	Life        ID // the row by which its life is named
+	Kind        Kind
+	Transaction Transaction
+	Peer        string
+	Trace       Trace
+	NetworkID   string
+	Approval    string // DE 38
+	Amount      int64  // transaction amount, minor units of Currency
+	Currency    money.Currency
+	Placed      int64 // held or posted at first, minor units of the card's currency
+	Held        int64 // of Placed, what is still held or posted
+	State       State
+	ReceivedAt  time.Time
+}
 
-// The states of an authorization row.
+// MatchWindow bounds how far back a message looks for its original by what wraps: acquirers repeat for days, STANs
+// and RRNs begin anew. LifeWindow bounds it by what does not, and is longer than any hold lives.
 const (
-	StateDeclined   State = iota + 1 // no money moved
-	StateRecorded                    // an advice or reversal; moved nothing by itself
-	StateAuthorized                  // a hold is open
-	StateCaptured                    // posted
-	StateReversed                    // undone
+	MatchWindow = 10 * day
+	LifeWindow  = 45 * day
 )
 
-var stateNames = [...]string{"", "DECLINED", "RECORDED", "AUTHORIZED", "CAPTURED", "REVERSED"}
-
-// String is the state's stable name.
-func (s State) String() string {
-	if s == 0 || int(s) >= len(stateNames) {
-		return "UNDEFINED"
-	}
-	return stateNames[s]
-}
-
-// Record is what matching needs of an authorization row or of a tombstone; the card is the same.
-type Record struct {
-	ID         ID
-	Kind       Kind
-	Peer       string
-	Trace      Trace
-	Amount     int64 // transaction amount, minor units of Currency
-	Currency   money.Currency
-	Placed     int64 // held or posted at first, minor units of the card's currency
-	Held       int64 // of Placed, what is still held or posted
-	State      State
-	ReceivedAt time.Time
-}
-
-// MatchWindow bounds how far back a reversal or an advice looks for its original: acquirers repeat
-// for days, STANs wrap within them.
-const MatchWindow = 10 * 24 * time.Hour
-
-// MatchOriginal finds the row that a reversal (or a late advice) is about, by the first level of the
+// MatchOriginal finds the row that a reversal, an advice or an increment is about, by the first level of the
 // ladder with exactly one candidate:
 //
-//  1. the original data elements: class, STAN, DE 7, institutions; what the peer left out matches all;
-//  2. the RRN with institution and terminal;
-//  3. the STAN of the message itself with its terminal, for peers that reuse it in the reversal.
+//  1. the network's own id of the transaction's life;
+//  2. the original data elements: class, STAN, time, institutions; what the peer left out matches all;
+//  3. the RRN with institution and terminal;
+//  4. the STAN of the message itself with its terminal, for peers that reuse it;
+//  5. the approval code with amount and currency.
 //
 // Two candidates on a level are not guessed between: the next level is asked, and when none has exactly one,
-// ambiguous says so. Rows of other peers never match. Records with one ID are one candidate: a row that stands in
-// for those that it replaced.
+// ambiguous says so. Rows of one life are one candidate; of them the first that fits is returned. Rows of other
+// peers never match, nor do a debit and a credit.
 func MatchOriginal(r *Request, rows []Record) (index int, ambiguous bool) {
-	for _, level := range []func(*Request, *Record) bool{byOriginalData, byRRN, bySTAN} {
-		found, count := -1, 0
+	for _, l := range ladder {
+		found, several := -1, false
 		for i := range rows {
-			if !reversible(r, &rows[i]) || !level(r, &rows[i]) {
+			if !related(r, &rows[i], l.window(r)) || !l.fits(r, &rows[i]) {
 				continue
 			}
-			if found >= 0 && rows[found].ID == rows[i].ID {
-				continue
+			if found < 0 {
+				found = i
 			}
-			found, count = i, count+1
+			several = several || rows[i].life() != rows[found].life()
 		}
-		if count == 1 {
+		if found >= 0 && !several {
 			return found, false
 		}
-		ambiguous = ambiguous || count > 1
+		ambiguous = ambiguous || several
 	}
 	return -1, ambiguous
 }
 
-func reversible(r *Request, row *Record) bool {
-	if row.Kind == Reversal || row.Peer != r.Peer || row.ID == r.ID {
+type level struct {
+	fits   func(*Request, *Record) bool
+	window func(*Request) time.Duration
+}
+
+func short(*Request) time.Duration { return MatchWindow }
+func long(*Request) time.Duration  { return LifeWindow }
+
+var ladder = [...]level{
+	{byNetworkID, long},
+	{byOriginalData, func(r *Request) time.Duration {
+		if given(r.Original.Transmitted) || given(r.Original.Local) {
+			return LifeWindow
+		}
+		return MatchWindow
+	}},
+	{byRRN, short},
+	{bySTAN, short},
+	{byApproval, long},
+}
+
+func (r *Record) life() ID {
+	if r.Life != 0 {
+		return r.Life
+	}
+	return r.ID
+}
+
+func related(r *Request, row *Record, window time.Duration) bool {
+	if row.Kind == HoldExpiry || row.Peer != r.Peer || row.ID == r.ID || r.Transaction.Debit() && row.Transaction.Credit() ||
+		r.Transaction.Credit() && row.Transaction.Debit() {
 		return false
 	}
-	age := r.ReceivedAt.Sub(row.ReceivedAt)
-	return age < MatchWindow && age > -MatchWindow
+	return r.ReceivedAt.Sub(row.ReceivedAt).Abs() < window
+}
+
+func byNetworkID(r *Request, row *Record) bool {
+	return given(r.NetworkID) && same(r.NetworkID, row.NetworkID)
 }
 
 func byOriginalData(r *Request, row *Record) bool {
-	o := r.Original
-	if !given(o.STAN) {
-		return false
-	}
-	return same(o.STAN, row.Trace.STAN) && agrees(o.Transmitted, row.Trace.Transmitted) &&
-		agrees(o.Acquirer, row.Trace.Acquirer) && agrees(o.Forwarder, row.Trace.Forwarder) &&
-		(o.Kind == 0 || o.Kind == row.Kind || row.Kind == AuthorizationAdvice)
+	return Names(&r.Original, row.Kind, &row.Trace)
 }
 
-func byRRN(r *Request, row *Record) bool {
-	t, u := &r.Trace, &row.Trace
+// Names reports whether the original data elements are those of a message, as far as they say anything.
+func Names(o *Original, kind Kind, t *Trace) bool {
+	return given(o.STAN) && kind != Reversal && same(o.STAN, t.STAN) && agrees(o.Transmitted, t.Transmitted) &&
+		agrees(o.Local, t.Local) && agrees(o.Acquirer, t.Acquirer) && agrees(o.Forwarder, t.Forwarder) &&
+		(o.Kind == 0 || o.Kind == kind || kind == AuthorizationAdvice && o.Kind == Authorization)
+}
+
+func byRRN(r *Request, row *Record) bool { return SameRRN(&r.Trace, &row.Trace) }
+
+// SameRRN reports whether two messages have the acquirer's reference of one transaction.
+func SameRRN(t, u *Trace) bool {
 	return given(t.RRN) && same(t.RRN, u.RRN) && agrees(t.Acquirer, u.Acquirer) && agrees(t.Terminal, u.Terminal)
 }
 
 func bySTAN(r *Request, row *Record) bool {
-	t, u := &r.Trace, &row.Trace
-	return !given(r.Original.STAN) && given(t.STAN) && same(t.STAN, u.STAN) &&
-		given(t.Terminal) && same(t.Terminal, u.Terminal) && agrees(t.Acquirer, u.Acquirer) && agrees(t.Local, u.Local)
+	return !given(r.Original.STAN) && SameSTAN(&r.Trace, &row.Trace)
+}
+
+// SameSTAN reports whether two messages have the number, the terminal and the local date of one transaction.
+func SameSTAN(t, u *Trace) bool {
+	return given(t.STAN) && same(t.STAN, u.STAN) && given(t.Terminal) && same(t.Terminal, u.Terminal) &&
+		agrees(t.Acquirer, u.Acquirer) && agrees(date(t.Local), date(u.Local))
+}
+
+// date is the MMDD of a local time.
+func date(local string) string { return local[:min(len(local), len("MMDD"))] }
+
+func byApproval(r *Request, row *Record) bool {
+	return given(r.ApprovalCode) && same(r.ApprovalCode, row.Approval) && r.Amount.Minor == row.Amount && r.Amount.Currency == row.Currency
 }
 
 // Contradicts reports whether r, a repeat by its MTI, has the identity of an earlier row of its kind but
@@ -126,35 +159,3 @@ func same(a, b string) bool {
 
 // agrees is same, with a part that says nothing as a wildcard.
 func agrees(a, b string) bool { return !given(a) || !given(b) || same(a, b) }
-
-// Undone is the effect of undoing a row.
-type Undone struct {
-	Give  int64 // minor units of the card's currency that go back
-	State State // of the row afterwards
-}
-
-// Undo says what a reversal does to its original: all of what is left, or down to the final amount
-// that a partial reversal states (each states the new final amount, so a later one that states more is
-// without effect). A row that holds nothing gives nothing back.
-func Undo(row *Record, r *Request) Undone {
-	if row.State != StateAuthorized && row.State != StateCaptured {
-		return Undone{State: row.State}
-	}
-	stays := int64(0)
-	if r.Partial && r.Amount.Currency != row.Currency && r.Amount.Currency != (money.Currency{}) {
-		return Undone{State: row.State} // it states what stays in another currency: for people to look at
-	}
-	if r.Partial {
-		stays = r.FinalBilling
-		if stays == 0 || row.Placed == row.Amount { // DE 95.2 may be of the settlement; nothing was converted here
-			stays = scale(r.Final, row)
-		}
-	}
-	if stays < 0 || stays >= row.Held {
-		return Undone{State: row.State}
-	}
-	if stays == 0 {
-		return Undone{Give: row.Held, State: StateReversed}
-	}
-	return Undone{Give: row.Held - stays, State: row.State}
-}

@@ -51,6 +51,11 @@ func (l *lane) decide(ctx context.Context, batch []*item) error {
 	if err := l.place(ctx, holds); err != nil {
 		return err
 	}
+	if parts := partial(batch); len(parts) > 0 {
+		if err := l.place(ctx, parts); err != nil {
+			return err
+		}
+	}
 	for _, it := range batch {
 		it.fund(l.a)
 	}
@@ -109,15 +114,18 @@ func (l *lane) check(ctx context.Context, it *item) bool {
 	if it.known {
 		e.Card = &it.card
 		e.Decision.Currency = it.card.Currency
+		l.a.price(r, e.Card, &it.terms)
 	}
 	switch {
 	case it.void:
 		return false
 	case r.Kind == Reversal:
 		e.Decision.Reason = ReversalAccepted
+		it.refer(l.a)
 		return false
-	case r.Kind == AuthorizationAdvice:
-		return it.advise()
+	case r.Kind == AuthorizationAdvice || r.Kind == FinancialAdvice:
+		it.refer(l.a)
+		return it.advise(l.a)
 	case !it.routed:
 		e.Decision.Reason = BINUnknown
 		return false
@@ -129,10 +137,25 @@ func (l *lane) check(ctx context.Context, it *item) bool {
 	if !r.Proof.zero() {
 		e.Counters = countersAfter(&r.Proof, e.Card, e.Decision.Reason)
 	}
-	if e.Decision.Reason != Approved || !r.Transaction.Debit() && r.Transaction != Inquiry {
+	if e.Decision.Reason != Approved {
 		return false
 	}
-	it.want(r.Transaction.Debit(), false)
+	e.Life, e.Restart = life(l.a.cfg.Lives, &it.terms, r)
+	switch {
+	case r.Transaction.Credit():
+		e.Hold, _ = r.Hold(it.card.Currency)
+		e.AtOnce = r.Kind == Financial || it.terms.CreditAtOnce && r.Transaction != Refund
+		return false
+	case r.Transaction.Debit():
+		it.want(it.wanted(), false)
+	case r.Transaction == Inquiry:
+		it.want(0, false)
+	default:
+		return false
+	}
+	if r.Phase.Continues() {
+		e.Deferred, it.hold.Amount = true, 0
+	}
 	return true
 }
 
@@ -153,29 +176,90 @@ func (l *lane) verify(ctx context.Context, it *item) bool {
 	return true
 }
 
+// wanted is what the request wants held. A status check at a pump asks for one unit or less and means the fill to
+// come, for which the program has an amount.
+func (it *item) wanted() int64 {
+	amount, _ := it.req.Hold(it.card.Currency)
+	if it.pump() {
+		return max(amount, it.terms.PumpHold)
+	}
+	return amount
+}
+
+func (it *item) pump() bool {
+	unit := int64(1)
+	for range it.req.Amount.Currency.Exponent() {
+		unit *= 10
+	}
+	return it.terms.PumpHold > 0 && it.req.Trace.MCC == pumpMCC && it.req.Transaction == Purchase && it.req.Amount.Minor <= unit
+}
+
+// refer prepares what the journal needs to find what the message is about.
+func (it *item) refer(a *Authorizer) {
+	e := &it.entry
+	if code := it.req.ApprovalCode; code != "" {
+		e.CodeFrom, e.CodeTo, _ = a.codes.window(code, it.req.ReceivedAt)
+	}
+	e.Tolerance, e.FXToUser = tolerance(a.cfg.Tolerances, it.req), it.terms.FXToUser
+}
+
 // advise takes an advice as it is: what the sender approved binds us whatever the card or the funds
-// say; what it declined, or what we cannot attach to a balance, is only recorded.
-func (it *item) advise() bool {
+// say; what it declined, or what we cannot attach to a balance, is only recorded. A clearing is money whoever
+// decided it; it moves what is held, which only the journal knows, so nothing is placed in the cache for it.
+func (it *item) advise(a *Authorizer) bool {
 	r, e := it.req, &it.entry
 	e.Decision.Reason = AdviceRecorded
-	if !r.StoodIn || e.Card == nil || !r.Transaction.Debit() {
+	if r.Kind == AuthorizationAdvice && !r.StoodIn || e.Card == nil || !r.Transaction.Debit() && !r.Transaction.Credit() {
 		return false
 	}
-	if amount, ok := r.Hold(e.Card.Currency); !ok || amount <= 0 {
+	amount, ok := r.Hold(e.Card.Currency)
+	if !ok || amount <= 0 {
 		return false
 	}
 	e.Decision.Reason = AdviceAccepted
-	it.want(true, true)
+	e.Life, e.Restart = life(a.cfg.Lives, &it.terms, r)
+	if r.Kind == FinancialAdvice || r.Transaction.Credit() {
+		e.Hold = amount
+		return false
+	}
+	it.want(amount, true)
 	return true
 }
 
-func (it *item) want(debit, forced bool) {
+func (it *item) want(amount int64, forced bool) {
 	c := &it.card
-	it.hold = Hold{Op: it.req.ID, Balance: c.Balance, Deposit: c.Deposit, Forced: forced}
-	if debit {
-		it.hold.Amount, _ = it.req.Hold(c.Currency)
+	it.hold = Hold{Op: it.req.ID, Balance: c.Balance, Deposit: c.Deposit, Amount: amount, Forced: forced}
+	it.entry.Hold = amount
+}
+
+// partial lowers the holds that were refused to what there is, where the program and the terminal take a part.
+func partial(batch []*item) (again []*Hold) {
+	for _, it := range batch {
+		if it.hold.Result != HoldDepositShort && it.hold.Result != HoldFundsShort || !it.divisible() {
+			continue
+		}
+		part := it.hold.UserWas
+		if it.hold.Deposit != 0 {
+			part = min(part, it.hold.DepoWas)
+		}
+		billed, _ := it.req.Hold(it.card.Currency)
+		if it.req.Cash > 0 { // what is handed out in cash is given whole or not at all
+			part = min(part, portion(billed, it.req.Amount.Minor-it.req.Cash, it.req.Amount.Minor))
+		}
+		if part <= 0 || portion(part, it.req.Amount.Minor, billed) == 0 {
+			continue
+		}
+		it.entry.Wanted, it.entry.Hold, it.hold.Amount = it.hold.Amount, part, part
+		again = append(again, &it.hold)
 	}
-	it.entry.Hold = it.hold.Amount
+	return again
+}
+
+// divisible reports whether a part of the amount is of use: of goods whose amount is final, or that a pump gives out.
+func (it *item) divisible() bool {
+	r := it.req
+	goods := r.Transaction == Purchase || r.Transaction == Cashback
+	return it.terms.PartApproval && r.PartialOK && goods && (r.Phase == PhaseFinal || it.pump())
 }
 
 // place puts the holds in the cache, teaching it the balances that it does not know.
@@ -220,7 +304,9 @@ func (it *item) fund(a *Authorizer) {
 		d.Known = it.hold.Result != HoldUnknown
 		switch it.hold.Result {
 		case HoldPlaced:
-			d.Amount = it.hold.Amount
+			if it.entry.Wanted > 0 {
+				d.Reason = ApprovedPart
+			}
 		case HoldDepositShort:
 			d.Reason = DepositShort
 		case HoldFundsShort:
@@ -231,9 +317,15 @@ func (it *item) fund(a *Authorizer) {
 		}
 	}
 	switch {
-	case it.req.Kind == AuthorizationAdvice:
-		d.ApprovalCode = it.req.ApprovalCode
+	case it.req.Kind == AuthorizationAdvice || it.req.Kind == FinancialAdvice:
+		d.ApprovalCode, d.Amount = it.req.ApprovalCode, it.entry.Hold
+	case d.Reason.Funded():
+		d.ApprovalCode, d.Amount = a.codes.of(d.ID, it.req.DigitsOnly), it.entry.Hold
+		billed, _ := it.req.Hold(d.Currency)
+		d.ApprovedTransaction = ApprovedTransaction(d.Reason, d.Amount, it.req.Amount.Minor, billed)
 	case d.Reason.Approval():
-		d.ApprovalCode = approvalCode(a.keys, d.ID, it.req.DigitsOnly)
+		d.ApprovalCode = a.codes.of(d.ID, it.req.DigitsOnly)
+	case d.Reason.Short():
+		it.entry.Code = a.codes.of(d.ID, it.req.DigitsOnly)
 	}
 }

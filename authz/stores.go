@@ -1,6 +1,9 @@
 package authz
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Cards finds snapshots of cards in the records.
 type Cards interface {
@@ -71,12 +74,25 @@ type Entry struct {
 	Request  *Request
 	Card     *Card // nil: unknown
 	Decision Decision
-	Hold     int64 // minor units wanted of balance and deposit; also of a decline for want of funds
+	Hold     int64 // minor units wanted of balance and deposit, or promised to them; also of a decline for want of funds
+	Wanted   int64 // of an approved part: what was asked for, in the currency of Hold
+	Deferred bool  // what it wants depends on the life that it continues: the journal decides on the funds
+	AtOnce   bool  // a credit that is posted with its row
 	Void     bool  // undo the row of Request.ID: its answer never left. Without a row, occupy its key
 	Outcome  Outcome
 
 	// Counters is what the decision does to the card's own counters, in the transaction that writes its row.
 	Counters Counters
+
+	Life      time.Duration // of the hold
+	Restart   bool          // as an increment, it starts the life of all that is held anew
+	Tolerance Tolerance     // of a clearing
+	FXToUser  bool          // of a clearing: differences of exchange stay with the user
+
+	Code string // the approval code of a request declined for want of funds, should it need none
+
+	// CodeFrom and CodeTo bound the decisions that can have the approval code of the message; zero: none of ours.
+	CodeFrom, CodeTo ID
 }
 
 // Truth is what the journal knows after a batch, for the caches to learn.
@@ -85,7 +101,14 @@ type Truth struct {
 	Cards    []Card // of entries that were stale because of their card, or changed it
 }
 
-// Journal is the arbiter and the only truth.
+// Due is a row whose hold or promise has expired.
+type Due struct {
+	Row  ID
+	At   time.Time
+	Card Card // of it only ID, Partner, Balance, Deposit and Currency
+}
+
+// Journal is the arbiter and the only truth. One call is one transaction.
 type Journal interface {
 	// Commit writes the batch and sets the outcome of each entry:
 	//
@@ -96,12 +119,16 @@ type Journal interface {
 	//     card's version, and the last one locks the card where it says so; a right one starts over. An entry
 	//     whose chip counter is not above the highest seen is Stale, so that of two only one wins;
 	//   - an approval whose reversal came first is Committed as declined with ReversedBefore;
-	//   - a reversal finds its original by MatchOriginal, undoes it by Undo, and leaves a tombstone
-	//     when there is none; an advice replaces the hold of the request that it settles.
+	//   - a reversal, an advice, a clearing, an increment and an expiry join the life of the transaction that
+	//     MatchOriginal finds, and what is held and posted becomes what the messages of that life come to,
+	//     in whatever order they came; what has no original yet waits for it;
+	//   - a Deferred request is declined where the funds do not cover what the whole life then wants.
 	//
 	// All of a batch is durable when it returns nil. An error is ErrUnavailable (nothing written) or
 	// ErrUnknown (each entry is written or not, not known which).
 	Commit(ctx context.Context, batch []*Entry) (Truth, error)
+	// Due lists holds and promises whose time is over at now, the oldest first.
+	Due(ctx context.Context, now time.Time, most int) ([]Due, error)
 	// Balances reads the truth about balances; unknown ids are left out.
 	Balances(ctx context.Context, ids []BalanceID) ([]Balance, error)
 }

@@ -26,16 +26,28 @@ var powersOfTen = [...]uint64{
 // ErrRate, and ErrOverflow for a negative amount, an exponent that no currency
 // has, or a result above MinorMax.
 func Convert(minor int64, rate string, from, to int) (int64, error) {
+	return ConvertMarkedUp(minor, rate, 0, from, to)
+}
+
+// wholeMarkUp is a mark-up of 100 percent.
+const wholeMarkUp = 100_00
+
+// ConvertMarkedUp is Convert with so many hundredths of a percent on top, rounded once with the rest. A mark-up that
+// is negative or above 100 percent is ErrOverflow.
+func ConvertMarkedUp(minor int64, rate string, markUp int64, from, to int) (int64, error) {
 	mantissa, decimals, err := parseRate(rate)
 	if err != nil {
 		return 0, err
 	}
-	if minor < 0 || minor > MinorMax || from < 0 || from > exponentMax || to < 0 || to > exponentMax {
+	if markUp < 0 || markUp > wholeMarkUp || minor < 0 || minor > MinorMax || from < 0 || from > exponentMax || to < 0 || to > exponentMax {
 		return 0, fmt.Errorf("convert amount: %w", ErrOverflow)
 	}
-	// minor x BBBBBBB x 10^to / 10^(A+from): the second factor stays below 10^11.
-	divisor := powersOfTen[decimals+from]
-	high, low := bits.Mul64(uint64(minor), mantissa*powersOfTen[to])
+	// minor x BBBBBBB x 10^to x (1 + mark-up) / 10^(A+from): the second factor stays below 10^16.
+	divisor, factor := powersOfTen[decimals+from], mantissa*powersOfTen[to]
+	if markUp > 0 {
+		divisor, factor = divisor*wholeMarkUp, factor*uint64(wholeMarkUp+markUp)
+	}
+	high, low := bits.Mul64(uint64(minor), factor)
 	low, carry := bits.Add64(low, divisor/2, 0)
 	high += carry
 	if high >= divisor {

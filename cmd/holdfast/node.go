@@ -137,14 +137,19 @@ func (n *node) assemble(ctx context.Context, cfg *config) error {
 // close gives everything back that openSwitch took.
 func (n *node) close() error { return errors.Join(n.endHolds(), n.store.Close(), n.unlock()) }
 
-// route reads the table of programs again, and the keys of the peers' zones.
+// route reads the table of programs, our own rates of exchange and the keys of the peers' zones again.
 func (n *node) route(ctx context.Context) error {
 	return n.store.View(ctx, func(q records.Querier) error {
 		programs, err := records.Programs(ctx, q)
 		if err != nil {
 			return err
 		}
+		rates, err := records.Rates(ctx, q, time.Now())
+		if err != nil {
+			return err
+		}
 		n.authorizer.Route(programs)
+		n.authorizer.SetRates(rates)
 		return records.LoadZoneKeys(ctx, q, n.keys)
 	})
 }
@@ -234,6 +239,12 @@ func (n *node) care(ctx context.Context) {
 	}
 	if err := errors.Join(n.route(ctx), n.days(ctx)); err != nil && ctx.Err() == nil {
 		n.log.Warn("read what other nodes may have changed", slog.Any("cause", err))
+	}
+	switch ended, err := n.authorizer.ExpireHolds(ctx, time.Now()); {
+	case err != nil && ctx.Err() == nil:
+		n.log.Warn("end expired holds", slog.Any("cause", err))
+	case ended > 0:
+		n.log.Info("ended holds whose time had passed", slog.Int("holds", ended))
 	}
 	switch swept, err := sweep(ctx, n.holds, n.store, time.Now().Add(-n.sweepAge)); {
 	case err != nil && ctx.Err() == nil:

@@ -113,8 +113,13 @@ func (s *seeder) partner(p *worldPartner) error {
 	}
 	s.made.partners++
 	for i, d := range p.Deposits {
-		if err := s.deposit(partner, d); err != nil {
+		if err := s.deposit(partner, "DEPOSIT", d); err != nil {
 			return at(fmt.Sprintf(".deposits[%d]", i), err)
+		}
+	}
+	for i, d := range p.Company {
+		if err := s.deposit(partner, "COMPANY", d); err != nil {
+			return at(fmt.Sprintf(".company[%d]", i), err)
 		}
 	}
 	programs := map[string]authz.ProgramID{}
@@ -123,6 +128,9 @@ func (s *seeder) partner(p *worldPartner) error {
 			BINHigh: g.BINs.high, Currency: g.Currency, Deposit: g.Funding == fundingDeposit}, s.at)
 		if err != nil {
 			return at(fmt.Sprintf(".programs[%d]", i), err)
+		}
+		if err := s.terms(id, &g); err != nil {
+			return at(fmt.Sprintf(".programs[%d].terms", i), err)
 		}
 		programs[g.Name] = id
 		s.made.programs++
@@ -135,8 +143,22 @@ func (s *seeder) partner(p *worldPartner) error {
 	return nil
 }
 
-func (s *seeder) deposit(partner authz.PartnerID, d worldDeposit) error {
-	id, err := records.CreatePartnerBalance(s.ctx, s.q, partner, "DEPOSIT", d.Currency, s.at)
+// terms keeps what a program agrees to beyond plain authorizations, if anything.
+func (s *seeder) terms(id authz.ProgramID, g *worldProgram) error {
+	if g.Terms == (worldTerms{}) {
+		return nil
+	}
+	pump, err := g.Terms.PumpHold.minor(g.Currency)
+	if err != nil {
+		return err
+	}
+	return records.SetTerms(s.ctx, s.q, id, authz.Terms{PumpHold: pump, PartApproval: g.Terms.PartApproval,
+		CreditAtOnce: g.Terms.CreditAtOnce, OwnRates: g.Terms.OwnRates, MarkUp: g.Terms.MarkUp, FXToUser: g.Terms.FXToUser,
+		HoldLife: g.Terms.HoldLife})
+}
+
+func (s *seeder) deposit(partner authz.PartnerID, kind string, d worldDeposit) error {
+	id, err := records.CreatePartnerBalance(s.ctx, s.q, partner, kind, d.Currency, s.at)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/authz"
+	"holdfast/store/records"
 	"holdfast/switch/replay"
 	"holdfast/testdata/worlds"
 )
@@ -58,6 +60,8 @@ func TestSeedNamesTheMistake(t *testing.T) {
 		{"a BIN of six digits", "99999940-99999941", "999999", exitUsage, "bins: want eight digits"},
 		{"a BIN range upside down", "99999940-99999941", "99999941-99999940", exitUsage, "bins: the first is greater"},
 		{"a funding that is none", "DEPOSIT", "MAGIC", exitUsage, "funding: want DEPOSIT or CREDIT"},
+		{"a pump's hold with too many decimals", "funding: DEPOSIT", "funding: DEPOSIT, terms: {pumpHold: 1.001}", exitFailed, "partners[0].programs[0].terms: amount: EUR has 2 decimals"},
+		{"a mark-up of more than all", "funding: DEPOSIT", "funding: DEPOSIT, terms: {markUp: 10001}", exitFailed, "partners[0].programs[0].terms: the mark-up is not within 0 to 100 percent"},
 		{"a wrong check digit", seedCardNumber, seedCardNumber[:15] + "7", exitUsage, "check digit"},
 		{"a card number of letters", seedCardNumber, "99999940X", exitUsage, "card number"},
 		{"a card outside of the range", "99999940-99999941", "99999942", exitFailed, "partners[0].users[0].balances[0].cards[0]: the number is not in the program's BIN range"},
@@ -265,4 +269,37 @@ func FuzzWorld(f *testing.F) {
 			t.Errorf("the error holds a card number")
 		}
 	})
+}
+
+func TestSeedKeepsTermsAndCompany(t *testing.T) {
+	t.Parallel()
+	text := strings.NewReplacer("funding: DEPOSIT", "funding: DEPOSIT, terms: {pumpHold: 75.00, partApproval: true, markUp: 250, ownRates: true, holdLife: 48h}",
+		"    deposits:", "    company: [{currency: EUR, amount: 5.00}]\n    deposits:").Replace(seedWorldText)
+	w, err := parseWorld([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, store, err := openData(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close() // nothing to lose
+	ctx := t.Context()
+	var programs []authz.Program
+	var company int64
+	if err := store.Update(ctx, func(q records.Querier) error {
+		if _, err := seedWorld(ctx, q, keys, w, time.Now()); err != nil {
+			return err
+		}
+		if programs, err = records.Programs(ctx, q); err != nil {
+			return err
+		}
+		return q.Query(ctx, func(r records.Row) error { company = r.Int(0); return nil }, "SELECT ledger FROM balances WHERE kind = 'COMPANY'")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	want := authz.Terms{PumpHold: 75_00, PartApproval: true, MarkUp: 2_50, OwnRates: true, HoldLife: 48 * time.Hour}
+	if len(programs) != 1 || programs[0].Terms != want || company != 5_00 {
+		t.Errorf("terms %+v, COMPANY %d; want %+v and 500", programs, company, want)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -25,6 +26,7 @@ type world struct {
 type worldPartner struct {
 	Name     string         `yaml:"name"`
 	Deposits []worldDeposit `yaml:"deposits"`
+	Company  []worldDeposit `yaml:"company"`
 	Programs []worldProgram `yaml:"programs"`
 	Users    []worldUser    `yaml:"users"`
 }
@@ -39,6 +41,18 @@ type worldProgram struct {
 	BINs     binRange       `yaml:"bins"`
 	Currency money.Currency `yaml:"currency"`
 	Funding  funding        `yaml:"funding"`
+	Terms    worldTerms     `yaml:"terms"`
+}
+
+// worldTerms are what a program agrees to beyond plain authorizations.
+type worldTerms struct {
+	PumpHold     decimal       `yaml:"pumpHold"`
+	PartApproval bool          `yaml:"partApproval"`
+	CreditAtOnce bool          `yaml:"creditAtOnce"`
+	OwnRates     bool          `yaml:"ownRates"`
+	MarkUp       int64         `yaml:"markUp"` // hundredths of a percent
+	FXToUser     bool          `yaml:"fxToUser"`
+	HoldLife     time.Duration `yaml:"holdLife"`
 }
 
 type worldUser struct {

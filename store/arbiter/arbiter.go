@@ -7,6 +7,14 @@
 // every entry in order on the truth, keeps the balances in its book, and writes each back once at the end.
 // The engine sees to it that nobody else changes what was read before the transaction ends: SQLite by
 // having one writer, PostgreSQL by locking the balance rows first.
+//
+// # Lives
+//
+// The messages of one transaction come in any order and more than once: request, stand-in advice, increments,
+// reversals, clearings. The rows that belong together are a life. What a life holds and has posted is not changed
+// step by step but folded anew from all of its rows when one more comes, and the difference is applied: so the
+// order in which they came cannot matter. A plain request is a life of its own and pays nothing for this. What comes
+// before its request waits as a step of its card, and marks the card so that the request looks for it.
 package arbiter
 
 import (
@@ -39,12 +47,12 @@ func (a *Arbiter) Decide(batch []*authz.Entry) error {
 		switch {
 		case e.Void:
 			err = a.void(e)
-		case e.Request.Kind == authz.Reversal:
-			err = a.reverse(e)
-		case e.Request.Kind == authz.AuthorizationAdvice:
-			err = a.advise(e)
-		default:
+		case e.Request.Kind == authz.HoldExpiry:
+			err = a.expire(e)
+		case e.Request.Kind == authz.Authorization || e.Request.Kind == authz.Financial:
 			err = a.authorize(e)
+		default:
+			err = a.tell(e)
 		}
 		if err != nil {
 			return err
@@ -54,7 +62,7 @@ func (a *Arbiter) Decide(batch []*authz.Entry) error {
 }
 
 // authorize confirms a decision: the card is as it was decided on, the balances allow what was
-// approved and would not have allowed what was declined, no reversal came first, the key is new.
+// approved and would not have allowed what was declined, nothing that belongs to it came first, the key is new.
 func (a *Arbiter) authorize(e *authz.Entry) error {
 	if e.Decision.Reason.Undecided() {
 		return a.undecided(e)
@@ -72,62 +80,87 @@ func (a *Arbiter) authorize(e *authz.Entry) error {
 	} else if replayed {
 		return a.duplicateOrStale(e)
 	}
-	if card.marks > 0 && e.Decision.Reason.Approval() {
-		if written, err := a.preceded(e); err != nil || written {
-			return err
-		}
-	}
 	if err := a.contradiction(e); err != nil {
 		return err
 	}
-	fits, err := a.fits(e)
-	if err != nil {
-		return err
-	}
-	short := e.Decision.Reason == authz.FundsShort || e.Decision.Reason == authz.DepositShort
-	if e.Decision.Reason == authz.Approved && !fits || short && fits {
-		return a.duplicateOrStale(e)
-	}
-	r := Row{Entry: e, State: authz.StateDeclined}
-	if e.Decision.Reason == authz.Approved && e.Hold > 0 {
-		r.Placed, r.State = e.Hold, authz.StateAuthorized
-		if e.Request.Kind == authz.Financial {
-			r.State = authz.StateCaptured
+	moves := e.Hold > 0 && (e.Decision.Reason.Funded() || e.Decision.Reason.Short())
+	if moves && (card.marks > 0 || e.Request.Phase.Continues()) {
+		if done, err := a.continues(e); err != nil || done {
+			return err
 		}
-	} else if e.Decision.Reason.Approval() {
-		r.State = authz.StateRecorded
 	}
+	if contrary, err := a.contrary(e); err != nil || contrary {
+		return errOr(err, func() error { return a.duplicateOrStale(e) })
+	}
+	r := plain(e)
 	inserted, err := a.insert(&r)
 	if err != nil || !inserted {
 		return err
 	}
 	switch r.State {
 	case authz.StateAuthorized:
-		return a.hold(e.Card, r.Placed, false)
+		return a.move(e.Card.Balance, e.Card.Deposit, 0, r.Placed, false)
 	case authz.StateCaptured:
 		return a.capture(e, r.Placed)
 	}
 	return nil
 }
 
-// fits reports whether user and deposit cover the hold that is wanted.
-func (a *Arbiter) fits(e *authz.Entry) (bool, error) {
-	if e.Hold == 0 || e.Card == nil {
-		return true, nil
+func errOr(err error, otherwise func() error) error {
+	if err != nil {
+		return err
 	}
-	for _, id := range []authz.BalanceID{e.Card.Deposit, e.Card.Balance} {
+	return otherwise()
+}
+
+// plain is the row of a request that is a life of its own.
+func plain(e *authz.Entry) Row {
+	r := Row{Entry: e, State: authz.StateDeclined}
+	switch reason := e.Decision.Reason; {
+	case !reason.Approval():
+	case !reason.Funded() || e.Hold == 0:
+		r.State = authz.StateRecorded
+	case e.Request.Kind == authz.Financial || e.AtOnce:
+		r.Placed, r.State = e.Hold, authz.StateCaptured
+	case e.Request.Transaction.Credit():
+		r.State = authz.StatePromised
+	default:
+		r.Placed, r.State = e.Hold, authz.StateAuthorized
+	}
+	return r
+}
+
+// contrary reports that the truth is against a decision on funds: an approval that they do not cover, a decline or
+// an approval of a part where they cover all. A credit asks nothing of them.
+func (a *Arbiter) contrary(e *authz.Entry) (bool, error) {
+	reason := e.Decision.Reason
+	if e.Hold == 0 || e.Card == nil || !reason.Funded() && !reason.Short() || e.Request.Transaction.Credit() {
+		return false, nil
+	}
+	least, err := a.least(e.Card)
+	if err != nil {
+		return false, err
+	}
+	if reason.Short() {
+		return least >= e.Hold, nil
+	}
+	return least < e.Hold || reason == authz.ApprovedPart && least >= e.Wanted, nil
+}
+
+// least is what both the user and the deposit have.
+func (a *Arbiter) least(c *authz.Card) (int64, error) {
+	least := int64(1<<63 - 1)
+	for _, id := range []authz.BalanceID{c.Deposit, c.Balance} {
 		if id == 0 {
 			continue
 		}
 		b, err := a.account(id)
 		if err != nil {
-			return false, err
+			return 0, err
 		}
-		if b.Available() < e.Hold {
-			return false, nil
-		}
+		least = min(least, b.Available())
 	}
-	return true, nil
+	return least, nil
 }
 
 // duplicateOrStale is for an entry that cannot be written as decided: when its key is taken, the
@@ -139,11 +172,6 @@ func (a *Arbiter) duplicateOrStale(e *authz.Entry) error {
 	}
 	e.Outcome = authz.Stale
 	return nil
-}
-
-// hold moves the held amount of the card's balance and of the deposit that covers it, both.
-func (a *Arbiter) hold(c *authz.Card, amount int64, forced bool) error {
-	return a.move(c.Balance, c.Deposit, 0, amount, forced)
 }
 
 // move changes ledger and held of both balances in the book.

@@ -30,6 +30,9 @@ func (a *Arbiter) stored(e *authz.Entry) (bool, error) {
 		DepositBefore: first.DepositBefore, Known: first.Known}
 	if e.Card != nil {
 		e.Decision.Currency = e.Card.Currency
+		m := member{Stored: first}
+		e.Decision.ApprovedTransaction = authz.ApprovedTransaction(first.Answered, first.Placed, first.Amount,
+			m.billed(e.Card.Currency))
 	}
 	return true, nil
 }
@@ -55,9 +58,21 @@ func (a *Arbiter) card(e *authz.Entry) (cardFacts, error) {
 	return facts, nil
 }
 
-func (a *Arbiter) byRRN(e *authz.Entry) ([]Stored, error) {
-	if e.Request.Trace.RRN == "" {
-		return nil, nil
+// contradiction declines a repeat that says other than what it repeats.
+func (a *Arbiter) contradiction(e *authz.Entry) error {
+	if !e.Request.Repeat || e.Card == nil {
+		return nil
 	}
-	return a.t.ByRRN(e.Card.ID, e.Request.Trace.RRN, e.Request.ReceivedAt.Add(-authz.MatchWindow))
+	rows, err := a.t.BySTAN(e.Card.ID, e.Request.Trace.STAN)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		if authz.Contradicts(e.Request, &rows[i].Record) {
+			e.Decision.Reason, e.Decision.ApprovalCode, e.Decision.Amount = authz.RepeatMismatch, "", 0
+			e.Decision.ApprovedTransaction = 0
+			return nil
+		}
+	}
+	return nil
 }

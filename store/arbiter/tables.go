@@ -26,28 +26,38 @@ type Reads interface {
 	Account(id authz.BalanceID) (Account, error)
 	// ByKey finds the row with a duplicate key, or nil.
 	ByKey(key authz.DupKey) (*Stored, error)
-	// BySTAN and ByRRN find rows of a card, the second those received since a moment.
+	// BySTAN, ByRRN and ByNetworkID find rows of a card, the last two those received since a moment.
 	BySTAN(card authz.CardID, stan string) ([]Stored, error)
 	ByRRN(card authz.CardID, rrn string, since time.Time) ([]Stored, error)
-	// Tombstones finds those of a card. One speaks for the whole life of a transaction: for its request, for
-	// the advice that stood in, and for the repeats of both.
-	Tombstones(card authz.CardID) ([]Tombstone, error)
+	ByNetworkID(card authz.CardID, id string, since time.Time) ([]Stored, error)
+	// ByID finds the rows of a card with ids from one to below another.
+	ByID(card authz.CardID, from, to authz.ID) ([]Stored, error)
+	// Steps finds the rows of a card that have a step, received since a moment.
+	Steps(card authz.CardID, since time.Time) ([]Stored, error)
+	// Life finds all rows of a life.
+	Life(life authz.ID) ([]Stored, error)
+	// Company finds the partner's COMPANY balance in a currency; 0: it has none.
+	Company(partner authz.PartnerID, c money.Currency) (authz.BalanceID, error)
 }
 
 // Writes changes rows.
 type Writes interface {
-	// Insert writes an authorization row and reports false when its key is taken.
+	// Insert writes an authorization row, with its step, and reports false when its key is taken.
 	Insert(r *Row) (bool, error)
-	// Shrink takes what was undone out of a row's hold and sets its state.
-	Shrink(id authz.ID, u authz.Undone) error
+	// Change sets what a row holds, its state, when its hold expires, and what COMPANY bears of it.
+	Change(id authz.ID, c Change) error
 	// AnswerLate makes a row answer its repeats that it came too late, and notes what that gave back.
 	AnswerLate(id authz.ID, voided int64) error
-	// Bury leaves a tombstone for the original of a reversal and marks the card.
-	Bury(e *authz.Entry) error
+	// Release notes what one row did to the hold or posting of another.
+	Release(r Release) error
+	// Join moves all rows of a life into another.
+	Join(from, into authz.ID) error
+	// Raise puts a case into the queue of exceptions, or opens it again; Withdraw closes those of a row that no
+	// longer hold, a bit for each case, unless people have dealt with them.
+	Raise(x Exception) error
+	Withdraw(row authz.ID, cases int64) error
 	// Mark has later approvals of the card look for what came before them at that moment.
 	Mark(card authz.CardID, at time.Time) error
-	// UseTombstone notes the first row that a tombstone stopped.
-	UseTombstone(id int64, by authz.ID) error
 	// SetCounters changes a card's counters.
 	SetCounters(id authz.CardID, c CardCounters) error
 	// Post writes one line of a group.
@@ -80,30 +90,103 @@ func (a Account) Available() int64 { return a.Ledger - a.Held }
 type Row struct {
 	Entry    *authz.Entry
 	State    authz.State
-	Placed   int64    // held or posted
-	Given    int64    // what this row undid of Original
-	Original authz.ID // 0: none
+	Placed   int64     // held or posted
+	Undone   int64     // of Placed, what was undone before it came
+	Given    int64     // what this row undid of others
+	Original authz.ID  // the row that it is about; 0: none
+	Due      time.Time // when its hold expires; zero: by the entry
+	Step     *Step     // nil: a request that is a life of its own
+}
+
+// Expires is when the row's hold expires in microseconds since 1970; 0: it holds nothing, or for ever.
+func (r *Row) Expires() int64 {
+	switch {
+	case !r.State.Open():
+		return 0
+	case !r.Due.IsZero():
+		return r.Due.UnixMicro()
+	case r.Entry.Life == 0:
+		return 0
+	}
+	return r.Entry.Request.ReceivedAt.Add(r.Entry.Life).UnixMicro()
+}
+
+// The bits of a row's flags.
+const (
+	FlagOwnRate = 1 << iota
+	FlagAtOnce
+	FlagRestart
+)
+
+// Flags are the row's yes-or-no facts as one number.
+func (r *Row) Flags() (bits int64) {
+	if r.Entry.Request.OwnRate {
+		bits |= FlagOwnRate
+	}
+	if r.Entry.AtOnce {
+		bits |= FlagAtOnce
+	}
+	if r.Entry.Restart {
+		bits |= FlagRestart
+	}
+	return bits
+}
+
+// Step is what a row has beside its message's own elements as a member of a life that other rows belong to, or may.
+type Step struct {
+	Life                          authz.ID
+	Original                      authz.Original
+	StoodIn, Partial              bool
+	Final, FinalBilling, Returned int64
+	Part, Parts                   int
+	Company                       int64 // of what was cleared, what COMPANY bears; below zero: what it gains
+	FXToUser                      bool
+	Percent, AtLeast              int64 // the tolerance, AtLeast in the row's transaction currency
+}
+
+// Change is what may change of a row after it has been written.
+type Change struct {
+	Held    int64
+	State   authz.State
+	Expires int64 // microseconds since 1970; 0: never
+	Company int64
+}
+
+// Release is a part of a hold or posting that ended, and by which row; below zero, it came back.
+type Release struct {
+	Of, By authz.ID
+	Amount int64
+	Why    authz.State // what it became
+}
+
+// Exception is a case for people to look at. What has amounts and ids, no card data.
+type Exception struct {
+	Row     authz.ID
+	Case    authz.Case
+	Partner authz.PartnerID
+	What    string
+	At      time.Time
 }
 
 // Stored is an authorization row as read.
 type Stored struct {
 	authz.Record
+	HasStep          bool
+	Step             Step
 	Partner          authz.PartnerID
 	Card             authz.CardID
 	Balance, Deposit authz.BalanceID
-	Original         authz.ID     // the row that it undid or replaced
+	Phase            authz.Phase
+	Billing          money.Amount
+	Flags            int64
+	Expires          int64
+	Reason           authz.Reason
 	Answered         authz.Reason // what a repeat is told
-	Approval         string
 	Passed           int
 	UserBefore       int64
 	DepositBefore    int64
 	Known            bool // whether the balances before are known
-}
-
-// Tombstone is a reversal that came before its original.
-type Tombstone struct {
-	ID      int64
-	Request authz.Request // what matching needs of it
+	Dup              authz.DupKey
 }
 
 // Posting is one line of a group. Account is BALANCE with its id, or a contra account of the partner.

@@ -1,299 +1,139 @@
 package arbiter
 
 import (
-	"fmt"
 	"slices"
 
 	"holdfast/authz"
 )
 
-// reverse finds the original and gives back what the reversal undoes; without an original it leaves a
-// tombstone. A reversal is accepted whatever it finds.
-func (a *Arbiter) reverse(e *authz.Entry) error {
-	if found, err := a.stored(e); err != nil || found {
-		return err
+// reverse takes out of the legs, or of what was cleared, what a reversal undoes.
+func (l *life) reverse(r *member) {
+	o := &r.Step.Original
+	single := o.Kind == authz.Financial || slices.ContainsFunc(l.legs, func(g *leg) bool { return g.first().Kind == authz.Financial })
+	for _, c := range l.clearings {
+		// What is cleared beside its authorization is not taken back with it; but the advice of a single-message
+		// transaction is that transaction.
+		if single || o.Kind == authz.FinancialAdvice && authz.Names(o, c.Kind, &c.Trace) {
+			l.reduce(r, c, c.value(), &c.held)
+			if c.held == 0 {
+				c.state = authz.StateReversed
+			}
+		}
 	}
-	original, ambiguous, err := a.original(e)
-	if err != nil {
-		return err
+	if o.Kind == authz.FinancialAdvice {
+		return
 	}
-	r := Row{Entry: e, State: authz.StateRecorded}
+	legs, whole := l.targets(r)
 	switch {
-	case original != nil:
-		undone := authz.Undo(&original.Record, e.Request)
-		r.Original, r.Given = original.ID, undone.Give
-		if err := a.give(e, original, undone, e.Decision.ID); err != nil {
-			return err
-		}
-	case e.Card != nil && !ambiguous:
-		if err := a.t.Bury(e); err != nil {
-			return err
-		}
+	case whole && r.Step.Partial:
+		l.reduceAll(r, legs)
+		return
+	case legs == nil && len(l.legs) > 0:
+		l.raise(r, authz.Ambiguous, "the reversal names none of the amounts of its life")
 	}
-	_, err = a.insert(&r)
-	return err
-}
-
-// original reads the rows of the card that a reversal or an advice may be about and matches them:
-// first those with the STAN it names, then those with its RRN.
-func (a *Arbiter) original(e *authz.Entry) (*Stored, bool, error) {
-	if e.Card == nil {
-		return nil, false, nil
-	}
-	stan := e.Request.Original.STAN
-	if stan == "" {
-		stan = e.Request.Trace.STAN
-	}
-	for _, read := range []func() ([]Stored, error){
-		func() ([]Stored, error) { return a.t.BySTAN(e.Card.ID, stan) },
-		func() ([]Stored, error) { return a.byRRN(e) },
-	} {
-		rows, err := read()
-		if err != nil {
-			return nil, false, err
-		}
-		records := make([]authz.Record, len(rows))
-		for i := range rows {
-			kind, trace := rows[i].Kind, rows[i].Trace
-			if rows[i], err = a.successor(rows[i]); err != nil {
-				return nil, false, err
-			}
-			records[i] = rows[i].Record
-			records[i].Kind, records[i].Trace = kind, trace // it is found by what it replaced, too
-		}
-		if i, ambiguous := authz.MatchOriginal(e.Request, records); i >= 0 || ambiguous {
-			if i < 0 {
-				return nil, true, nil
-			}
-			return &rows[i], false, nil
-		}
-	}
-	return nil, false, nil
-}
-
-// successor follows a row to the one that holds in its place: an advice that replaced it, or that came before
-// it.
-func (a *Arbiter) successor(row Stored) (Stored, error) {
-	request := row.Kind == authz.Authorization || row.Kind == authz.Financial
-	if row.Kind == authz.Reversal || row.State != authz.StateReversed && !(request && row.Original != 0) {
-		return row, nil
-	}
-	rows, err := a.t.BySTAN(row.Card, row.Trace.STAN)
-	if err != nil {
-		return row, err
-	}
-	if row.Trace.RRN != "" {
-		more, err := a.t.ByRRN(row.Card, row.Trace.RRN, row.ReceivedAt.Add(-authz.MatchWindow))
-		if err != nil {
-			return row, err
-		}
-		rows = append(rows, more...)
-	}
-	for range rows { // each advice replaces one row: no chain is longer
-		next := slices.IndexFunc(rows, func(s Stored) bool {
-			return s.Kind == authz.AuthorizationAdvice && s.Placed > 0 &&
-				(s.Original == row.ID || s.ID == row.Original && row.Kind != authz.AuthorizationAdvice)
-		})
-		if next < 0 {
-			break
-		}
-		row = rows[next]
-	}
-	return row, nil
-}
-
-// give takes the undone part back out of the original's hold, or posts it back when it was captured.
-func (a *Arbiter) give(e *authz.Entry, original *Stored, undone authz.Undone, by authz.ID) error {
-	if undone.Give == 0 && undone.State == original.State {
-		return nil
-	}
-	if err := a.t.Shrink(original.ID, undone); err != nil {
-		return err
-	}
-	if original.State == authz.StateCaptured {
-		if err := a.move(original.Balance, original.Deposit, undone.Give, 0, false); err != nil {
-			return err
-		}
-		return a.post(e, original.posting(e.Card), -undone.Give, "REVERSAL", by, original.ID)
-	}
-	return a.move(original.Balance, original.Deposit, 0, -undone.Give, false)
-}
-
-// advise records an advice. When it settles a request of ours, the request's hold is replaced by what
-// the advice says: one hold, never two.
-func (a *Arbiter) advise(e *authz.Entry) error {
-	if found, err := a.stored(e); err != nil || found {
-		return err
-	}
-	r := Row{Entry: e, State: authz.StateRecorded}
-	if e.Card == nil || e.Hold == 0 {
-		_, err := a.insert(&r)
-		return err
-	}
-	if card, err := a.card(e); err != nil {
-		return err
-	} else if card.marks > 0 {
-		if err := a.reversedBefore(e); err != nil {
-			return err
-		}
-	}
-	if e.Decision.Reason == authz.AdviceAccepted {
-		original, _, err := a.original(e)
-		if err != nil {
-			return err
-		}
-		if original != nil && original.State == authz.StateReversed && original.Answered != authz.DecisionLate {
-			// Its reversal came between: what is undone stays undone.
-			e.Decision.Reason, r.Original = authz.AdviceRecorded, original.ID
-			_, err := a.insert(&r)
-			return err
-		}
-		if original == nil {
-			if err := a.t.Mark(e.Card.ID, e.Request.ReceivedAt); err != nil { // its request may still come
-				return err
-			}
-		} else {
-			r.Original = original.ID
-			undone := authz.Undone{Give: original.Held, State: authz.StateReversed}
-			if original.State == authz.StateAuthorized {
-				r.Given = undone.Give
-				if err := a.give(e, original, undone, e.Decision.ID); err != nil {
-					return err
-				}
-			}
-		}
-		r.Placed, r.State = e.Hold, authz.StateAuthorized
-		if err := a.hold(e.Card, e.Hold, true); err != nil {
-			return err
-		}
-	}
-	_, err := a.insert(&r)
-	return err
-}
-
-// preceded looks for what came before an approval of a marked card: a reversal declines it, an advice holds in
-// its place. It reports whether the row is written, or was before.
-func (a *Arbiter) preceded(e *authz.Entry) (bool, error) {
-	if found, err := a.stored(e); err != nil || found {
-		return found, err
-	}
-	if err := a.reversedBefore(e); err != nil {
-		return false, err
-	}
-	advice, err := a.advisedBefore(e)
-	if err != nil || advice == nil {
-		return false, err
-	}
-	return true, a.follow(e, advice)
-}
-
-// advisedBefore finds the advice that was sent for a request which comes only now, while it still holds or
-// after it was reversed.
-func (a *Arbiter) advisedBefore(e *authz.Entry) (*Stored, error) {
-	if e.Decision.Reason != authz.Approved || e.Hold == 0 {
-		return nil, nil
-	}
-	rows, err := a.t.BySTAN(e.Card.ID, e.Request.Trace.STAN)
-	if err != nil {
-		return nil, err
-	}
-	more, err := a.byRRN(e)
-	if err != nil {
-		return nil, err
-	}
-	advices := slices.DeleteFunc(append(rows, more...), func(s Stored) bool {
-		return s.Kind != authz.AuthorizationAdvice || s.Placed == 0
-	})
-	records := make([]authz.Record, len(advices))
-	for i := range advices {
-		records[i] = advices[i].Record
-	}
-	i, _ := authz.MatchOriginal(e.Request, records)
-	if i < 0 {
-		return nil, nil
-	}
-	return &advices[i], nil
-}
-
-// follow writes a request whose advice came first: the advice holds, so the request holds nothing more and has
-// the code that the network gave; when the advice was reversed, the request is declined like it.
-func (a *Arbiter) follow(e *authz.Entry, advice *Stored) error {
-	r := Row{Entry: e, State: authz.StateRecorded, Original: advice.ID}
-	e.Decision.Amount = advice.Held
-	if advice.State == authz.StateReversed {
-		r.State = authz.StateDeclined
-		e.Decision.Reason, e.Decision.ApprovalCode = authz.ReversedBefore, ""
-	} else if advice.Approval != "" {
-		e.Decision.ApprovalCode = advice.Approval
-	}
-	_, err := a.insert(&r)
-	return err
-}
-
-// reversedBefore turns an approval into a decline when a tombstone of the card is about it.
-func (a *Arbiter) reversedBefore(e *authz.Entry) error {
-	graves, err := a.t.Tombstones(e.Card.ID)
-	if err != nil {
-		return err
-	}
-	here := []authz.Record{{ID: -1, Kind: e.Request.Kind, Peer: e.Request.Peer, Trace: e.Request.Trace,
-		ReceivedAt: e.Request.ReceivedAt}}
-	for _, g := range graves {
-		if i, _ := authz.MatchOriginal(&g.Request, here); i != 0 {
+	for _, g := range legs {
+		if g.carrier == nil {
+			g.reversed = g.reversed || !r.Step.Partial
 			continue
 		}
-		e.Decision.Reason, e.Decision.ApprovalCode, e.Decision.Amount = authz.ReversedBefore, "", 0
-		if e.Request.Kind == authz.AuthorizationAdvice {
-			e.Decision.Reason = authz.AdviceRecorded
-		}
-		return a.t.UseTombstone(g.ID, e.Request.ID)
+		l.reduce(r, g.carrier, g.amount, &g.stays)
+		g.reversed = g.reversed || g.stays == 0 && !g.replaced || !r.Step.Partial
 	}
-	return nil
 }
 
-// contradiction declines a repeat that says other than what it repeats.
-func (a *Arbiter) contradiction(e *authz.Entry) error {
-	if !e.Request.Repeat || e.Card == nil {
-		return nil
+// reduce brings what stays of a row to what the reversal leaves of it.
+func (l *life) reduce(r, of *member, amount int64, stays *int64) {
+	step := &r.Step
+	if !step.Partial {
+		*stays = 0
+		return
 	}
-	rows, err := a.t.BySTAN(e.Card.ID, e.Request.Trace.STAN)
-	if err != nil {
-		return err
+	if l.foreign(r, of) {
+		return
 	}
-	for i := range rows {
-		if authz.Contradicts(e.Request, &rows[i].Record) {
-			e.Decision.Reason, e.Decision.ApprovalCode, e.Decision.Amount = authz.RepeatMismatch, "", 0
-			return nil
-		}
+	billed := of.billed(l.currency)
+	if step.Returned > 0 {
+		*stays = max(0, *stays-authz.Scale(step.Returned, of.Amount, billed))
+		return
 	}
-	return nil
+	final := step.FinalBilling
+	if final == 0 || of.Currency == l.currency { // DE 95.2 may be of the settlement; nothing was converted here
+		final = authz.Scale(step.Final, of.Amount, billed)
+	}
+	if final > amount {
+		l.raise(r, authz.FinalAboveOriginal, "what should stay is more than there was")
+	}
+	*stays = min(*stays, final)
 }
 
-// void undoes the row of a request whose answer never left, and has its repeats declined. Where there
-// is no row, it takes the key, so that a commit that is still on its way finds it taken.
-func (a *Arbiter) void(e *authz.Entry) error {
-	e.Outcome = authz.Committed
-	original, err := a.t.ByKey(e.Request.Dup)
-	if err != nil {
-		return err
+// reduceAll bounds what a life with several amounts comes to.
+func (l *life) reduceAll(r *member, legs []*leg) {
+	i := slices.IndexFunc(legs, func(g *leg) bool { return g.carrier != nil })
+	if i < 0 {
+		return
 	}
-	if original == nil {
-		e.Decision.Reason = authz.DecisionLate
-		_, err := a.insert(&Row{Entry: e, State: authz.StateDeclined})
-		return err
+	stays := int64(0)
+	for _, g := range legs {
+		stays += g.stays
 	}
-	if original.ID != e.Request.ID {
-		return nil // a repeat of it was decided and answered: that one stands
+	l.reduce(r, legs[i].carrier, stays, &stays)
+	for _, g := range legs {
+		g.stays = min(g.stays, stays)
+		stays -= g.stays
 	}
-	if original.Kind == authz.Reversal || original.Answered == authz.DecisionLate {
-		return nil // a reversal is never undone, and a row is undone once
+}
+
+// foreign reports a partial reversal that states its amount in another currency than the original's: for people to
+// look at.
+func (l *life) foreign(r, of *member) bool {
+	if r.Currency.IsZero() || r.Currency == of.Currency {
+		return false
 	}
-	undone := authz.Undo(&original.Record, &authz.Request{})
-	if err := a.give(e, original, undone, -original.ID); err != nil {
-		return err
+	l.raise(r, authz.CurrencyDiffers, "the reversal is in another currency than its original")
+	return true
+}
+
+// targets finds what a reversal is about: the leg that it names; or, where it says at least as much as they come to,
+// all that were sent before it; or the one with its amount. Nil: it cannot be told.
+func (l *life) targets(r *member) (legs []*leg, whole bool) {
+	named := l.named(r)
+	if named == nil && r.Step.Original.STAN != "" {
+		named = l.base() // by the network's id alone, or the acquirer's reference; an increment's is still to come
 	}
-	if err := a.t.AnswerLate(original.ID, undone.Give); err != nil {
-		return fmt.Errorf("mark a late row: %w", err)
+	var covered, equal []*leg
+	total := int64(0)
+	for _, g := range l.legs {
+		if g.continues() && (g.sent().After(r.sent) || named == nil && r.Step.Original.STAN != "") {
+			continue // it was sent after the reversal, or the reversal is about what has yet to come
+		}
+		covered = append(covered, g)
+		if !g.counted() || g.replaced || g.reversed {
+			continue
+		}
+		total += g.last.Amount
+		if g.last.Amount == r.Amount {
+			equal = append(equal, g)
+		}
 	}
-	return nil
+	all := r.Amount > 0 && r.Amount >= total && (named == nil || !named.continues() && named.counted()) ||
+		named == nil && r.Amount == 0 && !r.Step.Partial
+	switch {
+	case len(covered) > 1 && all:
+		return covered, true
+	case named != nil:
+		return []*leg{named}, false
+	case len(covered) == 1:
+		return covered, false
+	case len(equal) == 1:
+		return equal, false
+	case len(covered) == 0:
+		return []*leg{}, false
+	}
+	return nil, false
+}
+
+// counted reports whether a leg's amount is one that a reversal can mean: approved, or declined for nothing but that
+// reversal.
+func (g *leg) counted() bool {
+	return g.carrier != nil || g.last.request() && g.last.Reason == authz.ReversedBefore
 }

@@ -1,6 +1,7 @@
 package litestore_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -28,4 +29,15 @@ func open(t testing.TB) *litestore.Store {
 
 func TestConformance(t *testing.T) {
 	storetest.Journal(t, func(t testing.TB) storetest.Store { return open(t) })
+}
+
+func TestOrders(t *testing.T) {
+	sets := append(storetest.Sets(3), storetest.Long[:3]...)
+	switch {
+	case os.Getenv("HOLDFAST_TEST_ORDERS") == "all": // some minutes
+		sets = append(storetest.Sets(4), storetest.Long...)
+	case testing.Short():
+		sets = storetest.Sets(2)
+	}
+	storetest.Orders(t, func(t testing.TB) storetest.Store { return open(t) }, 2000, sets)
 }

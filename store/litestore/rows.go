@@ -17,9 +17,10 @@ var _ arbiter.Tables = tables{}
 const insertRow = `INSERT INTO authorizations (id, partner_id, card_id, stan, dup, balance_id, deposit_id,
  peer, kind, tran, amount, currency, billing_amount, billing_currency, placed, held, given, original_id,
  state, reason, answered, approval, passed, user_before, deposit_before, card_version, rrn, acquirer,
- forwarder, terminal, merchant, transmitted, local, processing, mcc, entry_mode, bin, last4, received_at)
-VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?15,?16,?17,?18,?19,?19,?20,?21,?22,?23,?24,
- ?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36,?37)
+ forwarder, terminal, merchant, transmitted, local, processing, mcc, entry_mode, bin, last4, received_at,
+ network_id, phase, channel, country, flags, expires_at)
+VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?38,?16,?17,?18,?19,?19,?20,?21,?22,?23,?24,
+ ?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36,?37,?39,?40,?41,?42,?43,?44)
 ON CONFLICT (dup) DO NOTHING`
 
 // Insert implements [arbiter.Writes].
@@ -50,14 +51,21 @@ func (a tables) Insert(r *arbiter.Row) (bool, error) {
 	b.int(card.Version)
 	b.text(t.RRN, t.Acquirer, t.Forwarder, t.Terminal, t.Merchant, t.Transmitted, t.Local, t.ProcessingCode,
 		t.MCC, t.EntryMode, q.PAN.BIN(6), q.PAN.Last4())
-	b.int(q.ReceivedAt.UnixMicro())
+	b.int(q.ReceivedAt.UnixMicro(), r.Placed-r.Undone)
+	b.text(q.NetworkID)
+	b.int(int64(q.Phase), int64(q.Channel))
+	b.text(q.Country)
+	b.int(r.Flags(), r.Expires())
 	if err := run(s); err != nil {
 		return false, err
 	}
 	if a.c.Changes() == 0 {
 		return false, nil
 	}
-	return true, a.settle(e)
+	if err := a.settle(e); err != nil {
+		return false, err
+	}
+	return true, a.step(q.ID, card.ID, r.Step)
 }
 
 // settle notes what the row moves between the peer and us, for reconciliation.
@@ -73,26 +81,66 @@ func (a tables) settle(e *authz.Entry) error {
 	})
 }
 
-const readRow = `SELECT id, kind, peer, stan, rrn, acquirer, forwarder, terminal, transmitted, local,
- processing, amount, placed, held, state, received_at, balance_id, deposit_id, partner_id, answered,
- approval, passed, user_before, deposit_before, original_id, card_id, currency FROM authorizations `
+const readRow = `SELECT a.id, a.kind, a.peer, a.stan, a.rrn, a.acquirer, a.forwarder, a.terminal, a.transmitted, a.local,
+ a.processing, a.amount, a.placed, a.held, a.state, a.received_at, a.balance_id, a.deposit_id, a.partner_id, a.answered,
+ a.approval, a.passed, a.user_before, a.deposit_before, a.card_id, a.currency, a.tran, a.network_id, a.phase, a.flags,
+ a.expires_at, a.billing_amount, a.billing_currency, a.reason, a.dup,
+ s.life_id, s.original_kind, s.original_stan, s.original_transmitted, s.original_local, s.original_acquirer,
+ s.original_forwarder, s.stood_in, s.partial, s.final, s.final_billing, s.returned, s.part, s.parts, s.company,
+ s.fx_to_user, s.percent, s.at_least
+FROM authorizations a LEFT JOIN steps s ON s.authorization_id = a.id `
 
-func scanRow(s *sqlite.Stmt) arbiter.Stored {
-	return arbiter.Stored{
-		Record: authz.Record{
-			ID: authz.ID(s.ColumnInt64(0)), Kind: authz.Kind(s.ColumnInt64(1)), Peer: s.ColumnText(2),
-			Trace: authz.Trace{STAN: s.ColumnText(3), RRN: s.ColumnText(4), Acquirer: s.ColumnText(5),
-				Forwarder: s.ColumnText(6), Terminal: s.ColumnText(7), Transmitted: s.ColumnText(8),
-				Local: s.ColumnText(9), ProcessingCode: s.ColumnText(10)},
-			Amount: s.ColumnInt64(11), Currency: currency(s.ColumnInt64(26)), Placed: s.ColumnInt64(12), Held: s.ColumnInt64(13),
-			State: authz.State(s.ColumnInt64(14)), ReceivedAt: time.UnixMicro(s.ColumnInt64(15)),
-		},
-		Balance: authz.BalanceID(s.ColumnInt64(16)), Deposit: authz.BalanceID(s.ColumnInt64(17)),
-		Partner: authz.PartnerID(s.ColumnInt64(18)), Answered: authz.Reason(s.ColumnInt64(19)),
-		Approval: s.ColumnText(20), Passed: int(s.ColumnInt64(21)), UserBefore: s.ColumnInt64(22),
-		DepositBefore: s.ColumnInt64(23), Known: s.ColumnType(22) != sqlite.TypeNull,
-		Original: authz.ID(s.ColumnInt64(24)), Card: authz.CardID(s.ColumnInt64(25)),
+// columns reads the values of a row from left to right.
+type columns struct {
+	s *sqlite.Stmt
+	n int
+}
+
+func (c *columns) int() int64 {
+	c.n++
+	return c.s.ColumnInt64(c.n - 1)
+}
+
+func (c *columns) text() string {
+	c.n++
+	return c.s.ColumnText(c.n - 1)
+}
+
+func (c *columns) null() bool { return c.s.ColumnType(c.n) == sqlite.TypeNull }
+
+func scanRow(s *sqlite.Stmt) (row arbiter.Stored) {
+	c := &columns{s: s}
+	row.ID, row.Kind, row.Peer = authz.ID(c.int()), authz.Kind(c.int()), c.text()
+	row.Trace = authz.Trace{STAN: c.text(), RRN: c.text(), Acquirer: c.text(), Forwarder: c.text(), Terminal: c.text(),
+		Transmitted: c.text(), Local: c.text(), ProcessingCode: c.text()}
+	row.Amount, row.Placed, row.Held, row.State = c.int(), c.int(), c.int(), authz.State(c.int())
+	row.ReceivedAt = time.UnixMicro(c.int())
+	row.Balance, row.Deposit, row.Partner = authz.BalanceID(c.int()), authz.BalanceID(c.int()), authz.PartnerID(c.int())
+	row.Answered, row.Approval, row.Passed = authz.Reason(c.int()), c.text(), int(c.int())
+	row.Known = !c.null()
+	row.UserBefore, row.DepositBefore = c.int(), c.int()
+	row.Card, row.Currency, row.Transaction = authz.CardID(c.int()), currency(c.int()), authz.Transaction(c.int())
+	row.NetworkID, row.Phase, row.Flags, row.Expires = c.text(), authz.Phase(c.int()), c.int(), c.int()
+	row.Billing.Minor, row.Billing.Currency, row.Reason = c.int(), currency(c.int()), authz.Reason(c.int())
+	s.ColumnBytes(c.n, row.Dup[:])
+	c.n++
+	row.Life, row.HasStep = row.ID, !c.null()
+	if row.HasStep {
+		row.Step = scanStep(c)
+		row.Life = row.Step.Life
 	}
+	return row
+}
+
+func scanStep(c *columns) (s arbiter.Step) {
+	s.Life = authz.ID(c.int())
+	s.Original = authz.Original{Kind: authz.Kind(c.int()), STAN: c.text(), Transmitted: c.text(), Local: c.text(),
+		Acquirer: c.text(), Forwarder: c.text()}
+	s.StoodIn, s.Partial = c.int() != 0, c.int() != 0
+	s.Final, s.FinalBilling, s.Returned = c.int(), c.int(), c.int()
+	s.Part, s.Parts, s.Company = int(c.int()), int(c.int()), c.int()
+	s.FXToUser, s.Percent, s.AtLeast = c.int() != 0, c.int(), c.int()
+	return s
 }
 
 func (a tables) rows(sql string, bind func(*binder)) ([]arbiter.Stored, error) {
@@ -117,7 +165,7 @@ func (a tables) rows(sql string, bind func(*binder)) ([]arbiter.Stored, error) {
 
 // BySTAN implements [arbiter.Reads].
 func (a tables) BySTAN(card authz.CardID, stan string) ([]arbiter.Stored, error) {
-	return a.rows("WHERE stan = ?2 AND card_id = ?1 ORDER BY id DESC LIMIT ?3", func(b *binder) {
+	return a.rows("WHERE a.stan = ?2 AND a.card_id = ?1 ORDER BY a.id DESC LIMIT ?3", func(b *binder) {
 		b.int(int64(card))
 		b.text(stan)
 		b.int(arbiter.RowsMax)
@@ -126,7 +174,7 @@ func (a tables) BySTAN(card authz.CardID, stan string) ([]arbiter.Stored, error)
 
 // ByRRN implements [arbiter.Reads].
 func (a tables) ByRRN(card authz.CardID, rrn string, since time.Time) ([]arbiter.Stored, error) {
-	return a.rows("WHERE rrn = ?2 AND card_id = ?1 AND received_at > ?3 ORDER BY id DESC LIMIT ?4",
+	return a.rows("WHERE a.rrn = ?2 AND a.card_id = ?1 AND a.received_at > ?3 ORDER BY a.id DESC LIMIT ?4",
 		func(b *binder) {
 			b.int(int64(card))
 			b.text(rrn)
@@ -136,18 +184,11 @@ func (a tables) ByRRN(card authz.CardID, rrn string, since time.Time) ([]arbiter
 
 // ByKey implements [arbiter.Reads].
 func (a tables) ByKey(key authz.DupKey) (*arbiter.Stored, error) {
-	rows, err := a.rows("WHERE dup = ?1", func(b *binder) { b.blob(key[:]) })
+	rows, err := a.rows("WHERE a.dup = ?1", func(b *binder) { b.blob(key[:]) })
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
 	return &rows[0], nil
-}
-
-// Shrink implements [arbiter.Writes].
-func (a tables) Shrink(id authz.ID, u authz.Undone) error {
-	return a.exec("UPDATE authorizations SET held = held - ?1, state = ?2 WHERE id = ?3", func(b *binder) {
-		b.int(u.Give, int64(u.State), int64(id))
-	})
 }
 
 // AnswerLate implements [arbiter.Writes].

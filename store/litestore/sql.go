@@ -202,59 +202,7 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", authz.ErrUnavailable, err)
 }
 
-// Bury implements [arbiter.Writes].
-func (a tables) Bury(e *authz.Entry) error {
-	q := e.Request
-	if err := a.exec(`INSERT INTO tombstones (id, card_id, peer, original_kind, stan, transmitted, acquirer,
- forwarder, own_stan, rrn, terminal, own_acquirer, local, received_at)
-VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)`, func(b *binder) {
-		b.int(int64(q.ID), int64(e.Card.ID))
-		b.text(q.Peer)
-		b.int(int64(q.Original.Kind))
-		b.text(q.Original.STAN, q.Original.Transmitted, q.Original.Acquirer, q.Original.Forwarder,
-			q.Trace.STAN, q.Trace.RRN, q.Trace.Terminal, q.Trace.Acquirer, q.Trace.Local)
-		b.int(q.ReceivedAt.UnixMicro())
-	}); err != nil {
-		return err
-	}
-	return a.Mark(e.Card.ID, e.Request.ReceivedAt)
-}
-
 // Mark implements [arbiter.Writes].
 func (a tables) Mark(card authz.CardID, _ time.Time) error {
 	return a.exec("UPDATE cards SET tombstones = tombstones + 1 WHERE id = ?1", func(b *binder) { b.int(int64(card)) })
-}
-
-// Tombstones implements [arbiter.Reads].
-func (a tables) Tombstones(card authz.CardID) ([]arbiter.Tombstone, error) {
-	s, err := a.c.Prepare(`SELECT id, peer, original_kind, stan, transmitted, acquirer, forwarder, own_stan,
- rrn, terminal, own_acquirer, local, received_at FROM tombstones
-WHERE card_id = ?1 ORDER BY id DESC LIMIT ?2`)
-	if err != nil {
-		return nil, err
-	}
-	b := binder{s: s}
-	b.int(int64(card), arbiter.RowsMax)
-	var found []arbiter.Tombstone
-	for {
-		more, err := s.Step()
-		if err != nil || !more {
-			return found, errOr(err, s.Reset())
-		}
-		found = append(found, arbiter.Tombstone{ID: s.ColumnInt64(0), Request: authz.Request{
-			ID: authz.ID(s.ColumnInt64(0)), Kind: authz.Reversal, Peer: s.ColumnText(1),
-			Original: authz.Original{Kind: authz.Kind(s.ColumnInt64(2)), STAN: s.ColumnText(3),
-				Transmitted: s.ColumnText(4), Acquirer: s.ColumnText(5), Forwarder: s.ColumnText(6)},
-			Trace: authz.Trace{STAN: s.ColumnText(7), RRN: s.ColumnText(8), Terminal: s.ColumnText(9),
-				Acquirer: s.ColumnText(10), Local: s.ColumnText(11)},
-			ReceivedAt: time.UnixMicro(s.ColumnInt64(12)),
-		}})
-	}
-}
-
-// UseTombstone implements [arbiter.Writes].
-func (a tables) UseTombstone(id int64, by authz.ID) error {
-	return a.exec("UPDATE tombstones SET used_by = ?1 WHERE id = ?2 AND used_by = 0", func(b *binder) {
-		b.int(int64(by), id)
-	})
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -101,6 +102,7 @@ func (w *world) benchmarkOf(b *testing.B, s *pgstore.Store, callers, size int, f
 	var rows atomic.Int64
 	rows.Store(int64(b.N))
 	template := w.approval(1, w.Alice, card, 1)
+	template.Life = 7 * 24 * time.Hour
 	b.ResetTimer()
 	var wg sync.WaitGroup
 	for range callers {

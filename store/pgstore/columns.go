@@ -60,7 +60,8 @@ func (c *rowColumns) add(r *arbiter.Row) {
 	c.numbers(int64(card.Balance), int64(card.Deposit))
 	c.texts(q.Peer)
 	c.numbers(int64(q.Kind), int64(q.Transaction), q.Amount.Minor, numeric(q.Amount.Currency), q.Billing.Minor,
-		numeric(q.Billing.Currency), r.Placed, r.Placed, r.Given, 0, int64(r.Original), int64(r.State), int64(d.Reason), int64(d.Reason))
+		numeric(q.Billing.Currency), r.Placed, r.Placed-r.Undone, r.Given, 0, int64(r.Original), int64(r.State),
+		int64(d.Reason), int64(d.Reason))
 	c.texts(d.ApprovalCode)
 	c.numbers(int64(d.Passed))
 	c.optional(d.UserBefore, d.Known)
@@ -69,12 +70,16 @@ func (c *rowColumns) add(r *arbiter.Row) {
 	c.texts(t.RRN, t.Acquirer, t.Forwarder, t.Terminal, t.Merchant, t.Transmitted, t.Local, t.ProcessingCode, t.MCC,
 		t.EntryMode, q.PAN.BIN(6), q.PAN.Last4())
 	c.numbers(q.ReceivedAt.UnixMicro())
+	c.texts(q.NetworkID)
+	c.numbers(int64(q.Phase), int64(q.Channel))
+	c.texts(q.Country)
+	c.numbers(r.Flags(), r.Expires())
 	binary.BigEndian.PutUint32(c.raw[start:], uint32(len(c.raw)-start-4))
 	c.settled.add(e)
 }
 
 // rowWidth is how many columns add writes. The server refuses rows of another width, or with other types.
-const rowWidth = 40
+const rowWidth = 46
 
 func (c *rowColumns) numbers(values ...int64) {
 	for _, v := range values {

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"holdfast/authz"
+	"holdfast/authz/money"
 	"holdfast/store/arbiter"
 )
 
@@ -123,7 +124,7 @@ func (g *guess) SetAccount(id authz.BalanceID, a arbiter.Account) error {
 // Insert implements [arbiter.Writes]. Whether the key is free in the table, the unique index tells.
 func (g *guess) Insert(r *arbiter.Row) (bool, error) {
 	key := r.Entry.Request.Dup
-	if _, there := g.keys[key]; there {
+	if _, there := g.keys[key]; there || r.Step != nil { // a step belongs to rows that have to be read
 		return false, errUnread
 	}
 	g.keys[key] = struct{}{}
@@ -157,23 +158,47 @@ func (g *guess) ByRRN(authz.CardID, string, time.Time) ([]arbiter.Stored, error)
 	return nil, errUnread
 }
 
-// Tombstones implements [arbiter.Reads].
-func (g *guess) Tombstones(authz.CardID) ([]arbiter.Tombstone, error) { return nil, errUnread }
+// ByNetworkID implements [arbiter.Reads].
+func (g *guess) ByNetworkID(authz.CardID, string, time.Time) ([]arbiter.Stored, error) {
+	return nil, errUnread
+}
 
-// Shrink implements [arbiter.Writes].
-func (g *guess) Shrink(authz.ID, authz.Undone) error { return errUnread }
+// ByID implements [arbiter.Reads].
+func (g *guess) ByID(authz.CardID, authz.ID, authz.ID) ([]arbiter.Stored, error) {
+	return nil, errUnread
+}
+
+// Steps implements [arbiter.Reads].
+func (g *guess) Steps(authz.CardID, time.Time) ([]arbiter.Stored, error) { return nil, errUnread }
+
+// Life implements [arbiter.Reads].
+func (g *guess) Life(authz.ID) ([]arbiter.Stored, error) { return nil, errUnread }
+
+// Company implements [arbiter.Reads].
+func (g *guess) Company(authz.PartnerID, money.Currency) (authz.BalanceID, error) {
+	return 0, errUnread
+}
+
+// Change implements [arbiter.Writes].
+func (g *guess) Change(authz.ID, arbiter.Change) error { return errUnread }
 
 // AnswerLate implements [arbiter.Writes].
 func (g *guess) AnswerLate(authz.ID, int64) error { return errUnread }
 
-// Bury implements [arbiter.Writes].
-func (g *guess) Bury(*authz.Entry) error { return errUnread }
+// Release implements [arbiter.Writes].
+func (g *guess) Release(arbiter.Release) error { return errUnread }
+
+// Join implements [arbiter.Writes].
+func (g *guess) Join(authz.ID, authz.ID) error { return errUnread }
+
+// Raise implements [arbiter.Writes].
+func (g *guess) Raise(arbiter.Exception) error { return errUnread }
+
+// Withdraw implements [arbiter.Writes].
+func (g *guess) Withdraw(authz.ID, int64) error { return errUnread }
 
 // Mark implements [arbiter.Writes].
 func (g *guess) Mark(authz.CardID, time.Time) error { return errUnread }
-
-// UseTombstone implements [arbiter.Writes].
-func (g *guess) UseTombstone(int64, authz.ID) error { return errUnread }
 
 // moveBalances changes balances that allow it, takes their locks in the order of the array, and fails unless all
 // did. An update that has waited for a lock looks at the row again, so its conditions hold for the newest version.

@@ -27,6 +27,19 @@ func (w *world) patient() *pgstore.Store {
 	return s
 }
 
+// strayReversal commits a reversal of the approval, but of another card.
+func (w *world) strayReversal(s *pgstore.Store, of *authz.Entry) authz.ID {
+	w.t.Helper()
+	e := w.approval(1<<39+1, w.Bob, w.card(w.Bob), 1)
+	e.Request.Kind, e.Hold, e.Decision = authz.Reversal, 0, authz.Decision{ID: e.Request.ID, Reason: authz.ReversalAccepted}
+	e.Request.Trace.RRN = of.Request.Trace.RRN
+	e.Request.Original = authz.Original{STAN: of.Request.Trace.STAN}
+	if _, err := s.Commit(w.t.Context(), []*authz.Entry{e}); err != nil {
+		w.t.Fatal(err)
+	}
+	return e.Request.ID
+}
+
 // Goal: what changes a card while an approval waits for its balance's lock is seen by that approval. Method: a
 // session changes the card as each who may does, balance first, and ends only when the approval waits. An approval
 // that had read the card before it waited would not see it.
@@ -38,6 +51,7 @@ func TestGuessSeesWhatItWaitedFor(t *testing.T) {
 			w := newWorld(t)
 			s := w.patient()
 			approval := w.approval(1<<40, w.Alice, w.card(w.Alice), 1)
+			reversal := w.strayReversal(s, approval)
 			c, err := pgx.Connect(t.Context(), w.url)
 			if err != nil {
 				t.Fatal(err)
@@ -52,10 +66,9 @@ func TestGuessSeesWhatItWaitedFor(t *testing.T) {
 			run("BEGIN")
 			run(fmt.Sprintf("UPDATE balances SET version = version + 1 WHERE id = %d", w.Alice.Balance))
 			run(fmt.Sprintf("UPDATE cards SET %s WHERE id = %d", change, w.Alice.Card))
-			// Of a tombstone, what stops the approval: here one that names its STAN.
-			run(fmt.Sprintf(`INSERT INTO tombstones (id, card_id, peer, original_kind, stan, transmitted, acquirer, forwarder,
- own_stan, rrn, terminal, own_acquirer, local, received_at) VALUES (1, %d, 'network', 0, '%s', '', '', '', '', '', '', '', '', %d)`,
-				w.Alice.Card, approval.Request.Trace.STAN, approval.Request.ReceivedAt.UnixMicro()))
+			// What stops the approval is a reversal that names it.
+			run(fmt.Sprintf("UPDATE authorizations SET card_id = %d, balance_id = %d WHERE id = %d", w.Alice.Card, w.Alice.Balance, reversal))
+			run(fmt.Sprintf("UPDATE steps SET card_id = %d WHERE authorization_id = %d", w.Alice.Card, reversal))
 			ended := make(chan error, 1)
 			// owned by the test, which waits for what it sends
 			go func() {

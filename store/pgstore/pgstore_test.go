@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
@@ -100,4 +101,12 @@ func TestConformance(t *testing.T) {
 	storetest.Journal(t, func(t testing.TB) storetest.Store {
 		return open(t, pgstore.Config{URL: with(t, fresh(t), "role", "holdfast_service"), Readers: 2})
 	})
+}
+
+// A sample: all is tried on the embedded store, which has the same rules.
+func TestOrders(t *testing.T) {
+	t.Parallel()
+	storetest.Orders(t, func(t testing.TB) storetest.Store {
+		return open(t, pgstore.Config{URL: with(t, fresh(t), "role", "holdfast_service"), Readers: 2, CommitTimeout: time.Minute})
+	}, 100, []string{"QIRB", "QAPC", "IXKS"})
 }

@@ -10,27 +10,36 @@ import (
 	"holdfast/store/arbiter"
 )
 
-const readRow = `SELECT id, kind, peer, stan, rrn, acquirer, forwarder, terminal, transmitted, local, processing, amount,
- placed, held, state, received_at, balance_id, deposit_id, partner_id, answered, approval, passed, user_before, deposit_before,
- original_id, card_id, currency, dup FROM authorizations WHERE `
+const readRow = `SELECT a.id, a.kind, a.peer, a.stan, a.rrn, a.acquirer, a.forwarder, a.terminal, a.transmitted, a.local,
+ a.processing, a.amount, a.placed, a.held, a.state, a.received_at, a.balance_id, a.deposit_id, a.partner_id, a.answered,
+ a.approval, a.passed, a.user_before, a.deposit_before, a.card_id, a.currency, a.tran, a.network_id, a.phase, a.flags,
+ a.expires_at, a.billing_amount, a.billing_currency, a.reason, a.dup, s.authorization_id IS NOT NULL, coalesce(s.life_id, a.id),
+ coalesce(s.original_kind, 0), coalesce(s.original_stan, ''), coalesce(s.original_transmitted, ''), coalesce(s.original_local, ''),
+ coalesce(s.original_acquirer, ''), coalesce(s.original_forwarder, ''), coalesce(s.stood_in, 0) = 1, coalesce(s.partial, 0) = 1,
+ coalesce(s.final, 0), coalesce(s.final_billing, 0), coalesce(s.returned, 0), coalesce(s.part, 0), coalesce(s.parts, 0),
+ coalesce(s.company, 0), coalesce(s.fx_to_user, 0) = 1, coalesce(s.percent, 0), coalesce(s.at_least, 0)
+FROM authorizations a LEFT JOIN steps s ON s.authorization_id = a.id WHERE `
 
-func scanRow(r pgx.Rows) (s arbiter.Stored, dup authz.DupKey, err error) {
+func scanRow(r pgx.Rows) (s arbiter.Stored, err error) {
 	var user, deposit pgtype.Int8
-	var received, cur int64
+	var received, cur, billing int64
 	var key []byte
-	t := &s.Trace
+	t, p, o := &s.Trace, &s.Step, &s.Step.Original
 	err = r.Scan(&s.ID, &s.Kind, &s.Peer, &t.STAN, &t.RRN, &t.Acquirer, &t.Forwarder, &t.Terminal, &t.Transmitted,
 		&t.Local, &t.ProcessingCode, &s.Amount, &s.Placed, &s.Held, &s.State, &received, &s.Balance, &s.Deposit,
-		&s.Partner, &s.Answered, &s.Approval, &s.Passed, &user, &deposit, &s.Original, &s.Card, &cur, &key)
-	s.ReceivedAt, s.Currency = time.UnixMicro(received), currency(cur)
+		&s.Partner, &s.Answered, &s.Approval, &s.Passed, &user, &deposit, &s.Card, &cur, &s.Transaction, &s.NetworkID,
+		&s.Phase, &s.Flags, &s.Expires, &s.Billing.Minor, &billing, &s.Reason, &key, &s.HasStep, &p.Life,
+		&o.Kind, &o.STAN, &o.Transmitted, &o.Local, &o.Acquirer, &o.Forwarder, &p.StoodIn, &p.Partial,
+		&p.Final, &p.FinalBilling, &p.Returned, &p.Part, &p.Parts, &p.Company, &p.FXToUser, &p.Percent, &p.AtLeast)
+	s.ReceivedAt, s.Currency, s.Billing.Currency, s.Life = time.UnixMicro(received), currency(cur), currency(billing), p.Life
 	s.UserBefore, s.DepositBefore, s.Known = user.Int64, deposit.Int64, user.Valid
-	copy(dup[:], key)
-	return s, dup, err
+	copy(s.Dup[:], key)
+	return s, err
 }
 
 func (t *tables) rows(where string, args ...any) (found []arbiter.Stored, err error) {
 	err = t.query(readRow+where, func(r pgx.Rows) error {
-		row, _, err := scanRow(r)
+		row, err := scanRow(r)
 		found = append(found, row)
 		return err
 	}, args...)
@@ -45,7 +54,7 @@ func (t *tables) ByKey(key authz.DupKey) (*arbiter.Stored, error) {
 	if row != nil || !there && !waits {
 		return row, nil
 	}
-	rows, err := t.rows("dup = $1", key[:])
+	rows, err := t.rows("a.dup = $1", key[:])
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
@@ -54,12 +63,12 @@ func (t *tables) ByKey(key authz.DupKey) (*arbiter.Stored, error) {
 
 // BySTAN implements [arbiter.Reads].
 func (t *tables) BySTAN(card authz.CardID, stan string) ([]arbiter.Stored, error) {
-	return t.rows("stan = $2 AND card_id = $1 ORDER BY id DESC LIMIT $3", int64(card), clean(stan), int64(arbiter.RowsMax))
+	return t.rows("a.stan = $2 AND a.card_id = $1 ORDER BY a.id DESC LIMIT $3", int64(card), clean(stan), int64(arbiter.RowsMax))
 }
 
 // ByRRN implements [arbiter.Reads].
 func (t *tables) ByRRN(card authz.CardID, rrn string, since time.Time) ([]arbiter.Stored, error) {
-	return t.rows("rrn = $2 AND card_id = $1 AND received_at > $3 ORDER BY id DESC LIMIT $4",
+	return t.rows("a.rrn = $2 AND a.card_id = $1 AND a.received_at > $3 ORDER BY a.id DESC LIMIT $4",
 		int64(card), clean(rrn), since.UnixMicro(), int64(arbiter.RowsMax))
 }
 
@@ -74,13 +83,7 @@ func (t *tables) Insert(r *arbiter.Row) (bool, error) {
 	}
 	t.out.rows.add(r)
 	t.waiting[key] = struct{}{}
-	return true, nil
-}
-
-// Shrink implements [arbiter.Writes].
-func (t *tables) Shrink(id authz.ID, u authz.Undone) error {
-	t.forget(id)
-	return t.exec("UPDATE authorizations SET held = held - $1, state = $2 WHERE id = $3", u.Give, int64(u.State), int64(id))
+	return true, t.step(r)
 }
 
 // AnswerLate implements [arbiter.Writes].
@@ -99,45 +102,10 @@ func (t *tables) forget(id authz.ID) {
 	}
 }
 
-// Bury implements [arbiter.Writes].
-func (t *tables) Bury(e *authz.Entry) error {
-	q, o := e.Request, &e.Request.Original
-	if err := t.exec(`INSERT INTO tombstones (id, card_id, peer, original_kind, stan, transmitted, acquirer, forwarder,
- own_stan, rrn, terminal, own_acquirer, local, received_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)`,
-		int64(q.ID), int64(e.Card.ID), clean(q.Peer), int64(o.Kind), clean(o.STAN), clean(o.Transmitted), clean(o.Acquirer),
-		clean(o.Forwarder), clean(q.Trace.STAN), clean(q.Trace.RRN), clean(q.Trace.Terminal), clean(q.Trace.Acquirer),
-		clean(q.Trace.Local), q.ReceivedAt.UnixMicro()); err != nil {
-		return err
-	}
-	return t.Mark(e.Card.ID, e.Request.ReceivedAt)
-}
-
 // Mark implements [arbiter.Writes].
 func (t *tables) Mark(card authz.CardID, at time.Time) error {
 	c := t.cards[card]
 	c.marks++
 	t.cards[card] = c
 	return t.exec("UPDATE cards SET marked_at = greatest(marked_at, $2) WHERE id = $1", int64(card), at.UnixMicro())
-}
-
-// Tombstones implements [arbiter.Reads].
-func (t *tables) Tombstones(card authz.CardID) (found []arbiter.Tombstone, err error) {
-	err = t.query(`SELECT id, peer, original_kind, stan, transmitted, acquirer, forwarder, own_stan, rrn, terminal,
- own_acquirer, local, received_at FROM tombstones WHERE card_id = $1 ORDER BY id DESC LIMIT $2`,
-		func(r pgx.Rows) error {
-			var g arbiter.Tombstone
-			var received int64
-			q := &g.Request
-			err := r.Scan(&g.ID, &q.Peer, &q.Original.Kind, &q.Original.STAN, &q.Original.Transmitted, &q.Original.Acquirer,
-				&q.Original.Forwarder, &q.Trace.STAN, &q.Trace.RRN, &q.Trace.Terminal, &q.Trace.Acquirer, &q.Trace.Local, &received)
-			q.ID, q.Kind, q.ReceivedAt = authz.ID(g.ID), authz.Reversal, time.UnixMicro(received)
-			found = append(found, g)
-			return err
-		}, int64(card), int64(arbiter.RowsMax))
-	return found, err
-}
-
-// UseTombstone implements [arbiter.Writes].
-func (t *tables) UseTombstone(id int64, by authz.ID) error {
-	return t.exec("UPDATE tombstones SET used_by = $1 WHERE id = $2 AND used_by = 0", int64(by), id)
 }

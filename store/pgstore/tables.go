@@ -72,7 +72,7 @@ func (t *tables) begin(group []*job, patience time.Duration) error {
 		}
 		b.Queue(readCards, cards, forgotten(group)).Query(each(t.card))
 	}
-	b.Queue(readRow+"dup = ANY($1)", keys).Query(each(t.key))
+	b.Queue(readRow+"a.dup = ANY($1)", keys).Query(each(t.key))
 	return t.conn.SendBatch(t.ctx, b).Close()
 }
 
@@ -131,8 +131,8 @@ func (t *tables) card(r pgx.Rows) error {
 }
 
 func (t *tables) key(r pgx.Rows) error {
-	row, dup, err := scanRow(r)
-	t.keys[dup] = &row
+	row, err := scanRow(r)
+	t.keys[row.Dup] = &row
 	return err
 }
 

@@ -82,17 +82,6 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, id, int64(p.Partner), p.Name, int6
 	return authz.ProgramID(id), wrap("create program", err)
 }
 
-// Programs reads the routing table.
-func Programs(ctx context.Context, q Querier) ([]authz.Program, error) {
-	var all []authz.Program
-	err := q.Query(ctx, func(r Row) error {
-		all = append(all, authz.Program{ID: authz.ProgramID(r.Int(0)), Partner: authz.PartnerID(r.Int(1)),
-			BINLow: int32(r.Int(2)), BINHigh: int32(r.Int(3))})
-		return nil
-	}, "SELECT id, partner_id, bin_low, bin_high FROM programs")
-	return all, wrap("read programs", err)
-}
-
 // CreateUser registers a cardholder whose KYC has the given status.
 func CreateUser(ctx context.Context, q Querier, partner authz.PartnerID, name, kyc string, at time.Time) (authz.UserID, error) {
 	id, err := next(ctx, q, "users", 1)

@@ -9,7 +9,7 @@ import (
 )
 
 // evidenceTests are the part of the suite about the counters of a card.
-var evidenceTests = []journalTest{
+var evidenceTests = []rule{
 	{"a wrong PIN is counted with its row and raises the version", pinCounted},
 	{"the last wrong PIN locks the card where the program says so", pinLocks},
 	{"the right PIN starts the tries over", pinReset},

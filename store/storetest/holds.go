@@ -24,6 +24,7 @@ func Holds(t *testing.T, open func(testing.TB) authz.Holds) {
 		{"the deposit is looked at first", depositFirst},
 		{"the holds of a batch see each other", batchOrder},
 		{"placing an operation again holds once", placeAgain},
+		{"what was refused may be placed again for less", placeLess},
 		{"settling ends the hold and learns the truth", settleLearns},
 		{"settling without the truth gives back", settleGivesBack},
 		{"settling twice is harmless", settleTwice},
@@ -146,6 +147,17 @@ func placeAgain(t *testing.T, c cache) {
 	c.place(again)
 	result(t, again, authz.HoldPlaced)
 	c.expect(40, 40)
+}
+
+func placeLess(t *testing.T, c cache) {
+	c.teach(100, 80)
+	h := hold(1, 120)
+	c.place(h)
+	result(t, h, authz.HoldDepositShort)
+	h.Amount = h.DepoWas
+	c.place(h)
+	result(t, h, authz.HoldPlaced)
+	c.expect(20, 0)
 }
 
 func settleLearns(_ *testing.T, c cache) {

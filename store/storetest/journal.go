@@ -11,39 +11,7 @@ import (
 
 // Journal is the conformance suite of an arbiter. open makes a fresh store.
 func Journal(t *testing.T, open func(testing.TB) Store) {
-	for _, test := range slices.Concat(evidenceTests, []journalTest{
-		{"an approval holds on the balance and the deposit", approvalHolds},
-		{"a financial request posts at once", financialPosts},
-		{"an approval that the balance does not cover is stale", balanceRefuses},
-		{"an approval that the deposit does not cover is stale", depositRefuses},
-		{"a decline that the funds contradict is stale", wrongDecline},
-		{"a decision on another version of the card is stale and teaches the card", staleCard},
-		{"the second row of a key is a duplicate of the first", duplicateKey},
-		{"a duplicate of what no longer fits is still a duplicate", duplicateShort},
-		{"a reversal gives back to both, once", reversalGivesBack},
-		{"a partial reversal leaves the final amount", partialReversal},
-		{"several partial reversals each state what stays", partialReversals},
-		{"a reversal of a posting posts it back", reversalOfPosting},
-		{"a reversal before its original stops it", tombstone},
-		{"a tombstone stops nothing else", tombstoneElse},
-		{"a reversal of two candidates undoes neither", ambiguous},
-		{"an advice replaces the hold that it settles", adviceReplaces},
-		{"an advice is held whatever is there", adviceForced},
-		{"an advice after its reversal holds nothing", adviceReversed},
-		{"every order of a request, its advice and its reversal ends the same", everyOrder},
-		{"a request after its advice holds nothing more", adviceFirst},
-		{"a partial reversal in another currency changes nothing", partialOtherCurrency},
-		{"a void undoes an unsent approval and its repeat is told", voidRow},
-		{"a void of a row that is not there takes its key", voidNothing},
-		{"a repeat that says something else is declined", repeatMismatch},
-		{"decisions without a card are kept", withoutCard},
-		{"concurrent batches never overspend", concurrentBatches},
-		{"what moved is counted on its settlement day", reconciled},
-		{"the last cut-over of each peer is its day", cutOvers},
-		{"a lock from outside is never softened", lockOutside},
-		{"of locks at once the gravest stays", locksAtOnce},
-		{"the truth that is taught is the balances after the batch", truthTaught},
-	}) {
+	for _, test := range slices.Concat(journal, lives, credits, evidenceTests) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := &bench{NewWorld(t, open(t)), 1 << 40}
@@ -53,9 +21,44 @@ func Journal(t *testing.T, open func(testing.TB) Store) {
 	}
 }
 
-type journalTest struct {
+// rule is one sentence and its test.
+type rule struct {
 	name string
 	run  func(*testing.T, *bench)
+}
+
+var journal = []rule{
+	{"an approval holds on the balance and the deposit", approvalHolds},
+	{"a financial request posts at once", financialPosts},
+	{"an approval that the balance does not cover is stale", balanceRefuses},
+	{"an approval that the deposit does not cover is stale", depositRefuses},
+	{"a decline that the funds contradict is stale", wrongDecline},
+	{"a decision on another version of the card is stale and teaches the card", staleCard},
+	{"the second row of a key is a duplicate of the first", duplicateKey},
+	{"a duplicate of what no longer fits is still a duplicate", duplicateShort},
+	{"a reversal gives back to both, once", reversalGivesBack},
+	{"a partial reversal leaves the final amount", partialReversal},
+	{"several partial reversals each state what stays", partialReversals},
+	{"a reversal of a posting posts it back", reversalOfPosting},
+	{"a reversal before its original stops it", tombstone},
+	{"a tombstone stops nothing else", tombstoneElse},
+	{"a reversal of two candidates undoes neither", ambiguous},
+	{"an advice replaces the hold that it settles", adviceReplaces},
+	{"an advice is held whatever is there", adviceForced},
+	{"an advice after its reversal holds nothing", adviceReversed},
+	{"every order of a request, its advice and its reversal ends the same", everyOrder},
+	{"a request after its advice holds nothing more", adviceFirst},
+	{"a partial reversal in another currency changes nothing", partialOtherCurrency},
+	{"a void undoes an unsent approval and its repeat is told", voidRow},
+	{"a void of a row that is not there takes its key", voidNothing},
+	{"a repeat that says something else is declined", repeatMismatch},
+	{"decisions without a card are kept", withoutCard},
+	{"concurrent batches never overspend", concurrentBatches},
+	{"what moved is counted on its settlement day", reconciled},
+	{"the last cut-over of each peer is its day", cutOvers},
+	{"a lock from outside is never softened", lockOutside},
+	{"of locks at once the gravest stays", locksAtOnce},
+	{"the truth that is taught is the balances after the batch", truthTaught},
 }
 
 type bench struct {
@@ -78,8 +81,9 @@ func (b *bench) entry(h Holder, r *authz.Request, reason authz.Reason) *authz.En
 	}
 	switch reason {
 	case authz.Approved, authz.AdviceAccepted, authz.FundsShort, authz.DepositShort:
-		e.Hold = r.Amount.Minor
+		e.Hold, _ = r.Hold(EUR(b.t))
 	}
+	e.Deferred = r.Phase.Continues()
 	if reason == authz.Approved {
 		e.Decision.ApprovalCode, e.Decision.Amount = "ABC123", e.Hold
 	}

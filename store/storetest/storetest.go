@@ -37,6 +37,7 @@ type World struct {
 	Bob     Holder
 	Carol   Holder // of the program without a deposit
 	serial  int
+	without authz.ProgramID
 }
 
 // Holder is a cardholder of the world.
@@ -94,6 +95,7 @@ func NewWorld(t testing.TB, s Store) *World {
 		if err != nil {
 			return err
 		}
+		w.without = without
 		for _, h := range []struct {
 			holder  *Holder
 			name    string

@@ -1,0 +1,107 @@
+package records
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"holdfast/authz"
+	"holdfast/authz/money"
+)
+
+// What may be wrong with terms and rates.
+var (
+	ErrTerms = errors.New("the mark-up is not within 0 to 100 percent, or an amount or a life is below zero")
+	ErrRate  = errors.New("the rate is not eight digits as in DE 9")
+)
+
+// markUpMax is a mark-up of 100 percent.
+const markUpMax = 100_00
+
+// SetTerms replaces the terms of a program. The switches learn them with the routing table.
+func SetTerms(ctx context.Context, q Querier, program authz.ProgramID, t authz.Terms) error {
+	if t.MarkUp < 0 || t.MarkUp > markUpMax || t.PumpHold < 0 || t.PumpHold > money.MinorMax || t.HoldLife < 0 {
+		return ErrTerms
+	}
+	args := []any{int64(program), t.PumpHold, bit(t.PartApproval), bit(t.CreditAtOnce), bit(t.OwnRates), t.MarkUp,
+		bit(t.FXToUser), int64(t.HoldLife / time.Second)}
+	_, err := q.Exec(ctx, `INSERT INTO program_terms (program_id, pump_hold, part_approval, credit_at_once, own_rates, mark_up,
+ fx_to_user, hold_seconds) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (program_id) DO UPDATE SET pump_hold = excluded.pump_hold, part_approval = excluded.part_approval,
+ credit_at_once = excluded.credit_at_once, own_rates = excluded.own_rates, mark_up = excluded.mark_up,
+ fx_to_user = excluded.fx_to_user, hold_seconds = excluded.hold_seconds`, args...)
+	return wrap("set terms", err)
+}
+
+func bit(set bool) int64 {
+	if set {
+		return 1
+	}
+	return 0
+}
+
+// Programs reads the routing table, with the terms of each program.
+func Programs(ctx context.Context, q Querier) ([]authz.Program, error) {
+	var all []authz.Program
+	err := q.Query(ctx, func(r Row) error {
+		all = append(all, authz.Program{ID: authz.ProgramID(r.Int(0)), Partner: authz.PartnerID(r.Int(1)),
+			BINLow: int32(r.Int(2)), BINHigh: int32(r.Int(3)),
+			Terms: authz.Terms{PumpHold: r.Int(4), PartApproval: r.Int(5) != 0, CreditAtOnce: r.Int(6) != 0, OwnRates: r.Int(7) != 0,
+				MarkUp: r.Int(8), FXToUser: r.Int(9) != 0, HoldLife: time.Duration(r.Int(10)) * time.Second}})
+		return nil
+	}, `SELECT p.id, p.partner_id, p.bin_low, p.bin_high, t.pump_hold, t.part_approval, t.credit_at_once, t.own_rates, t.mark_up,
+ t.fx_to_user, t.hold_seconds FROM programs p LEFT JOIN program_terms t ON t.program_id = p.id`)
+	return all, wrap("read programs", err)
+}
+
+// SetRate adds one of our own rates of exchange, which counts from a moment until the next one of its pair.
+func SetRate(ctx context.Context, q Querier, r authz.Rate, since time.Time) error {
+	if _, err := money.Convert(1, r.Rate, 0, 0); err != nil {
+		return fmt.Errorf("set rate: %w", ErrRate)
+	}
+	_, err := q.Exec(ctx, `INSERT INTO rates (from_currency, to_currency, since, rate) VALUES ($1, $2, $3, $4)`,
+		numeric(r.From), numeric(r.To), since.UnixMicro(), r.Rate)
+	return wrap("set rate", err)
+}
+
+// Rates reads of each pair the rate that counts at a moment.
+func Rates(ctx context.Context, q Querier, now time.Time) ([]authz.Rate, error) {
+	var all []authz.Rate
+	err := q.Query(ctx, func(r Row) error {
+		all = append(all, authz.Rate{From: currency(r.Int(0)), To: currency(r.Int(1)), Rate: r.Text(2)})
+		return nil
+	}, `SELECT r.from_currency, r.to_currency, r.rate FROM rates r WHERE r.since = (SELECT max(n.since) FROM rates n
+ WHERE n.from_currency = r.from_currency AND n.to_currency = r.to_currency AND n.since <= $1)`, now.UnixMicro())
+	return all, wrap("read rates", err)
+}
+
+// ExceptionRow is a case of the queue as people read it.
+type ExceptionRow struct {
+	Row     authz.ID
+	Case    authz.Case
+	Partner authz.PartnerID
+	What    string
+	At      time.Time
+}
+
+// Exceptions reads the open cases after a row, oldest first, at most so many.
+func Exceptions(ctx context.Context, q Querier, after authz.ID, most int) ([]ExceptionRow, error) {
+	var all []ExceptionRow
+	err := q.Query(ctx, func(r Row) error {
+		all = append(all, ExceptionRow{Row: authz.ID(r.Int(0)), Case: authz.Case(r.Int(1)), Partner: authz.PartnerID(r.Int(2)),
+			What: r.Text(3), At: time.UnixMicro(r.Int(4)).UTC()})
+		return nil
+	}, `SELECT authorization_id, kind, partner_id, what, raised_at FROM exceptions
+WHERE state = 'OPEN' AND authorization_id > $1 ORDER BY authorization_id, kind LIMIT $2`, int64(after), int64(most))
+	return all, wrap("read exceptions", err)
+}
+
+// Dismiss closes a case that people have dealt with. What comes later does not open it again.
+func Dismiss(ctx context.Context, q Querier, row authz.ID, c authz.Case) error {
+	n, err := q.Exec(ctx, "UPDATE exceptions SET state = 'DONE' WHERE authorization_id = $1 AND kind = $2", int64(row), int64(c))
+	if err == nil && n == 0 {
+		err = authz.ErrNotFound
+	}
+	return wrap("dismiss case", err)
+}
