@@ -39,6 +39,7 @@ type spec struct {
 	sizes      []int             // in bytes
 	made       bool              // a new file has one
 	required   bool              // a file without an active one is refused
+	pair       bool              // it is a key pair, of the length that PKCS #8 gives it
 	attributes map[string]string // those it may have, with what they are when nothing else is said
 }
 
@@ -50,6 +51,8 @@ var usages = map[string]spec{
 	usageCVV:       {sizes: []int{16}, made: true, attributes: map[string]string{attrExpiry: "YYMM", attrOffset: "5"}},
 	usagePVV:       {sizes: []int{16}, made: true, attributes: map[string]string{attrIndex: "1"}},
 	usageChip:      {sizes: []int{16}, made: true},
+	usageJWE:       {pair: true},
+	usageAuthority: {pair: true},
 	usageZone: {sizes: []int{16, 24, 32},
 		attributes: map[string]string{attrPeer: "", attrAlgorithm: algorithmTDES, attrFormats: "03"}},
 }

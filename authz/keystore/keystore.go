@@ -12,6 +12,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -83,6 +84,10 @@ type ring struct {
 	active  map[string]uint32  // of those, the active ones by usage
 	masters map[string]*record // zone master keys by peer
 	zones   zoneTable
+
+	rsa         []rsaPair
+	signer      *authority // the active one
+	authorities []*x509.Certificate
 }
 
 // newStore turns the records of a file into keys that work. The records have
@@ -125,6 +130,8 @@ func (r *ring) take(rec *record) error {
 		} else if active {
 			r.dup = pool
 		}
+	case usageJWE, usageAuthority:
+		return r.loadPair(rec)
 	case usageZone:
 		if active {
 			r.masters[rec.attribute(attrPeer)] = rec

@@ -31,11 +31,20 @@ type Key struct {
 // AddKey adds a new random key of a usage to the file as pending and returns its id.
 func AddKey(path string, passphrase []byte, usage string) (id uint32, err error) {
 	use, known := usages[usage]
-	if !known || !use.made {
+	if !known || !use.made && !use.pair {
 		return 0, fmt.Errorf("add key: usage %q: %w", usage, ErrInput)
 	}
+	var key []byte
+	if use.pair {
+		key, err = newPair(usage)
+	} else {
+		key = newKey(use.sizes[0])
+	}
+	if err != nil {
+		return 0, fmt.Errorf("add key: %w", err)
+	}
 	return id, edit(path, passphrase, func(f *file) error {
-		id = f.add(usage, statePending, now(), nil, newKey(use.sizes[0]))
+		id = f.add(usage, statePending, now(), nil, key)
 		return nil
 	})
 }
@@ -128,7 +137,7 @@ func Keys(path string, passphrase []byte) ([]Key, error) {
 			return nil, fmt.Errorf("list keys: %w", ErrFormat)
 		}
 		all[i] = Key{ID: rec.ID, Usage: rec.Usage, State: rec.State, Created: created, Attributes: maps.Clone(rec.Attributes)}
-		if !usages[rec.Usage].required {
+		if use := usages[rec.Usage]; !use.required && !use.pair {
 			value, err := retail.CheckValue(rec.key, rec.attribute(attrAlgorithm) == algorithmAES)
 			if err != nil {
 				return nil, fmt.Errorf("list keys: %w", ErrFormat)

@@ -81,7 +81,7 @@ func (f *file) unlock(passphrase []byte) error {
 				return ErrAltered
 			}
 		}
-		if !slices.Contains(usages[rec.Usage].sizes, len(rec.key)) {
+		if use := usages[rec.Usage]; !use.pair && !slices.Contains(use.sizes, len(rec.key)) {
 			return ErrFormat
 		}
 	}
