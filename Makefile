@@ -6,6 +6,8 @@ JSON ?= bench.json
 STORE ?= embedded
 ARGS ?=
 HOLDFAST := bin/holdfast
+# gin without MessagePack: half the binary.
+export GOFLAGS := $(GOFLAGS) -tags=nomsgpack
 
 .DEFAULT_GOAL := menu
 .PHONY: menu build demo test check fmt vet tidy lint race fuzz bench verify clean

@@ -5,6 +5,7 @@
 # found in the test files, so a new one needs no entry here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export GOFLAGS="${GOFLAGS:-} -tags=nomsgpack"
 
 time=${1:-30s}
 targets=$(grep --recursive --include='*_test.go' --only-matching --extended-regexp '^func Fuzz[A-Za-z0-9_]*' . | sort)

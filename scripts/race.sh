@@ -4,6 +4,7 @@
 # none runs the tests without it and says so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export GOFLAGS="${GOFLAGS:-} -tags=nomsgpack"
 
 flags=(-timeout=10m)
 if [[ $(go env CGO_ENABLED) == 1 ]]; then

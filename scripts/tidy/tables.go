@@ -38,6 +38,14 @@ var rooms = map[string][]string{
 	"store/redisstore": with(leaves, "authz"),
 	"store/storetest":  with(leaves, "authz", "authz/keystore/emv", "store/records"),
 
+	"mgmt/problem": {"authz", "authz/record"},
+	"mgmt/strict":  {"mgmt/problem"},
+	"mgmt/jwe":     {"authz/keystore", "mgmt/problem"},
+	"mgmt/ops":     {},
+	"mgmt/pki":     {"authz", "authz/keystore", "authz/record"},
+	"mgmt":         with(leaves, "authz", "authz/record", "mgmt/jwe", "mgmt/problem", "mgmt/strict"),
+	"mgmt/authn":   with(leaves, "authz", "authz/record", "mgmt", "mgmt/jwe", "mgmt/pki", "mgmt/problem"),
+
 	"testdata/traces": {},
 	"testdata/worlds": {},
 	"cmd/holdfast":    {anything},
@@ -66,6 +74,10 @@ var homes = map[string][]string{
 	"github.com/redis/go-redis":               {"store/redisstore"},
 	"github.com/goccy/go-yaml":                {"switch/iso", "cmd/holdfast"},
 	"github.com/jackc/pgx/v5":                 {"store/pgstore"},
+	"github.com/gin-gonic/gin":                {"mgmt"},
+	"github.com/go-jose/go-jose/v4":           {"mgmt/jwe"},
+	"golang.org/x/crypto/argon2":              {"mgmt/authn"},
+	"golang.org/x/time/rate":                  {"mgmt", "mgmt/jwe"},
 	// It silently ran a statement twice after a lost connection.
 	"github.com/jackc/pgx/v5/stdlib": {},
 }
@@ -76,6 +88,7 @@ var testLibraries = []string{
 	"github.com/google/go-cmp",
 	"pgregory.net/rapid",
 	"github.com/anishathalye/porcupine",
+	"github.com/getkin/kin-openapi",
 }
 
 // revealers may call pan.Number.Reveal, each for its reason.

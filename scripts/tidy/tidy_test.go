@@ -87,7 +87,7 @@ func TestEveryRuleCatchesAPlantedBreach(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("\t_ = 0\n", 70)
 	for _, test := range []struct{ rule, name, content string }{
-		{"row", "mgmt/mgmt.go", "// Package mgmt is not in the table.\npackage mgmt\n"},
+		{"row", "mgmt/nothing/nothing.go", "// Package nothing is not in the table.\npackage nothing\n"},
 		{"row", "switch/a.go", "// Package switch cannot be.\npackage authsw\n"},
 		{"comment", "authz/pan/pan.go", "package pan\n"},
 		{"name", "authz/pan/pan.go", "// Package card is elsewhere.\npackage card\n"},
