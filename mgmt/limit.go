@@ -1,0 +1,141 @@
+package mgmt
+
+import (
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"holdfast/mgmt/jwe"
+)
+
+// Limits of the door. Zero fields have defaults.
+type Limits struct {
+	BodyBytesMax   int64         // 64 KiB
+	HandlerTimeout time.Duration // for everything behind the gate of one request; 10 s
+	InFlightMax    int           // requests of one channel at the same time; 64
+	PerSecondMax   float64       // requests a second of one identity; 200
+	Channels       map[Channel]ChannelLimits
+	JWE            jwe.Limits
+}
+
+// ChannelLimits are a channel's own, where they differ from the door's.
+type ChannelLimits struct {
+	InFlightMax  int
+	PerSecondMax float64
+}
+
+func (l *Limits) fill() {
+	if l.BodyBytesMax == 0 {
+		l.BodyBytesMax = 64 << 10
+	}
+	if l.HandlerTimeout == 0 {
+		l.HandlerTimeout = 10 * time.Second
+	}
+	if l.InFlightMax == 0 {
+		l.InFlightMax = 64
+	}
+	if l.PerSecondMax == 0 {
+		l.PerSecondMax = 200
+	}
+}
+
+func (l *Limits) channel(c Channel) ChannelLimits {
+	own := l.Channels[c]
+	if own.InFlightMax == 0 {
+		own.InFlightMax = l.InFlightMax
+	}
+	if own.PerSecondMax == 0 {
+		own.PerSecondMax = l.PerSecondMax
+	}
+	return own
+}
+
+// identitiesMax bounds the paces that a gate remembers.
+const identitiesMax = 10_000
+
+// gate lets a bounded number of requests of one channel in, and each identity at its pace. Who finds it full is
+// told so at once: nobody waits at the door.
+type gate struct {
+	places    chan struct{}
+	perSecond float64
+
+	mu    sync.Mutex
+	paces map[string]*rate.Limiter
+}
+
+func newGate(l ChannelLimits) *gate {
+	return &gate{places: make(chan struct{}, l.InFlightMax), perSecond: l.PerSecondMax, paces: map[string]*rate.Limiter{}}
+}
+
+func (g *gate) enter() bool {
+	select {
+	case g.places <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (g *gate) leave() { <-g.places }
+
+// allow takes one request from an identity's allowance, which is a second's worth at most. When too many are
+// remembered all begin anew, which is generous and bounded.
+func (g *gate) allow(identity string, at time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	pace := g.paces[identity]
+	if pace == nil {
+		if len(g.paces) >= identitiesMax {
+			clear(g.paces)
+		}
+		pace = rate.NewLimiter(rate.Limit(g.perSecond), max(1, int(g.perSecond)))
+		g.paces[identity] = pace
+	}
+	return pace.AllowN(at, 1)
+}
+
+// bounded is a listener that has at most so many connections open; the next waits in the system's queue.
+type bounded struct {
+	net.Listener
+	places chan struct{}
+	closed chan struct{}
+	once   sync.Once
+}
+
+func bound(ln net.Listener, connectionsMax int) net.Listener {
+	return &bounded{Listener: ln, places: make(chan struct{}, connectionsMax), closed: make(chan struct{})}
+}
+
+// Accept implements [net.Listener].
+func (b *bounded) Accept() (net.Conn, error) {
+	select {
+	case b.places <- struct{}{}:
+	case <-b.closed:
+		return nil, net.ErrClosed
+	}
+	conn, err := b.Listener.Accept()
+	if err != nil {
+		<-b.places
+		return nil, err
+	}
+	return &boundedConn{Conn: conn, leave: sync.OnceFunc(func() { <-b.places })}, nil
+}
+
+// Close implements [net.Listener].
+func (b *bounded) Close() error {
+	b.once.Do(func() { close(b.closed) })
+	return b.Listener.Close()
+}
+
+type boundedConn struct {
+	net.Conn
+	leave func()
+}
+
+// Close implements [net.Conn].
+func (c *boundedConn) Close() error {
+	defer c.leave()
+	return c.Conn.Close()
+}
