@@ -25,6 +25,8 @@ type config struct {
 	Listeners []listenerConfig `yaml:"listeners"`
 	Programs  []programConfig  `yaml:"programs"`
 	Log       string           `yaml:"log"`
+
+	Management *managementConfig `yaml:"management"`
 }
 
 // peerConfig is a network or a simulator behind several listeners.

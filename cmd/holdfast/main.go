@@ -24,18 +24,20 @@ const (
 )
 
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Run the switch: listen for ISO 8583 and authorize."`
-	Demo    demoCmd    `cmd:"" help:"Run a switch with sample cards and play a recorded day of payments to it."`
-	Replay  replayCmd  `cmd:"" help:"Play a trace of messages to any listener and show what differs from it."`
-	Decode  decodeCmd  `cmd:"" help:"Show what ISO 8583 messages say, card data masked."`
-	Dialect dialectCmd `cmd:"" help:"List, show and check dialects, or guess that of unknown frames."`
-	Verify  verifyCmd  `cmd:"" help:"Check the books of a data folder: every invariant, every violation."`
-	Seed    seedCmd    `cmd:"" help:"Put partners, users, balances and cards from a file into a data folder."`
-	Explain explainCmd `cmd:"" help:"Say why an authorization ended as it did."`
-	Bench   benchCmd   `cmd:"" help:"Measure approvals per second and latency with an open-loop load."`
-	Keys    keysCmd    `cmd:"" help:"List and rotate the keys of a data folder."`
-	Migrate migrateCmd `cmd:"" help:"Prepare the database of the full mode, or bring it to this build's schema."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Run the switch: listen for ISO 8583 and authorize."`
+	Demo     demoCmd     `cmd:"" help:"Run a switch with sample cards and play a recorded day of payments to it."`
+	Replay   replayCmd   `cmd:"" help:"Play a trace of messages to any listener and show what differs from it."`
+	Decode   decodeCmd   `cmd:"" help:"Show what ISO 8583 messages say, card data masked."`
+	Dialect  dialectCmd  `cmd:"" help:"List, show and check dialects, or guess that of unknown frames."`
+	Verify   verifyCmd   `cmd:"" help:"Check the books of a data folder: every invariant, every violation."`
+	Seed     seedCmd     `cmd:"" help:"Put partners, users, balances and cards from a file into a data folder."`
+	Explain  explainCmd  `cmd:"" help:"Say why an authorization ended as it did."`
+	Bench    benchCmd    `cmd:"" help:"Measure approvals per second and latency with an open-loop load."`
+	Keys     keysCmd     `cmd:"" help:"List and rotate the keys of a data folder."`
+	Migrate  migrateCmd  `cmd:"" help:"Prepare the database of the full mode, or bring it to this build's schema."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Partner  partnerCmd  `cmd:"" help:"Enrol partners of the management API, and sign and revoke their certificates."`
+	Operator operatorCmd `cmd:"" help:"Make the first operator of the management API."`
 }
 
 // env is what a command may touch of the world outside.

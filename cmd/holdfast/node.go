@@ -81,9 +81,12 @@ type node struct {
 	gateway    *gateway.Gateway
 	unlock     func() error
 
+	names     []string // of the servers
 	servers   []*server.Server
 	listeners []net.Listener
 	ready     atomic.Bool
+
+	management *management // nil: there is none
 }
 
 // openNode opens a switch in embedded mode on a data folder.
@@ -127,7 +130,7 @@ func (n *node) assemble(ctx context.Context, cfg *config) error {
 	}
 	desk := desk{n.store, n.keys, n.authorizer}
 	n.gateway, err = gateway.New(gateway.Config{Authorizer: n.authorizer, Log: n.log, Cards: desk, Books: desk, Keys: desk,
-		Ready: func() bool { return n.ready.Load() && n.authorizer.Healthy() }, Programs: cfg.programs()})
+		Ready: n.isReady, Programs: cfg.programs()})
 	if err != nil {
 		return usageError{err}
 	}
@@ -179,7 +182,7 @@ func (n *node) listen(setups []listenerSetup) error {
 		if err != nil {
 			return fmt.Errorf("listener %s: %w", s.peer.Name, err)
 		}
-		n.servers, n.listeners = append(n.servers, srv), append(n.listeners, ln)
+		n.servers, n.listeners, n.names = append(n.servers, srv), append(n.listeners, ln), append(n.names, s.peer.Name)
 	}
 	return n.days(context.Background())
 }
@@ -203,6 +206,14 @@ func (n *node) serve(ctx context.Context) error {
 			}
 		})
 	}
+	var managing error
+	if n.management != nil {
+		wg.Go(func() {
+			if managing = n.management.serve(serving); managing != nil {
+				stop()
+			}
+		})
+	}
 	ticking, stopTicks := context.WithCancel(context.Background())
 	var ticks sync.WaitGroup
 	ticks.Go(func() { every(ticking, expireEvery, n.authorizer.Expire) })
@@ -215,7 +226,7 @@ func (n *node) serve(ctx context.Context) error {
 	err := errors.Join(n.gateway.Close(closing), n.authorizer.Close(closing))
 	stopTicks()
 	ticks.Wait()
-	return errors.Join(append(errs, err, n.close())...)
+	return errors.Join(append(errs, managing, err, n.close())...)
 }
 
 // every calls f from time to time until ctx ends.

@@ -14,11 +14,12 @@ import (
 // serveCmd runs the switch, embedded or on the stores that its configuration names.
 type serveCmd struct {
 	bookFlags
-	Listen  string `help:"Listen on this address only (default: 127.0.0.1:8583)." placeholder:"HOST:PORT" env:"HOLDFAST_LISTEN"`
-	Dialect string `help:"Dialect of the peer, built in or a file (default: iso87-ascii)." placeholder:"NAME|FILE" env:"HOLDFAST_DIALECT"`
-	Framing string `help:"Frame around each message (default: bin2, a two-byte length)." placeholder:"NAME" env:"HOLDFAST_FRAMING"`
-	Profile string `help:"Write a CPU profile of the whole run to this file." placeholder:"FILE" env:"HOLDFAST_CPUPROFILE" hidden:""`
-	Log     string `help:"How much to log: debug, info, warn or error (default: info)." placeholder:"LEVEL" env:"HOLDFAST_LOG"`
+	Listen     string `help:"Listen on this address only (default: 127.0.0.1:8583)." placeholder:"HOST:PORT" env:"HOLDFAST_LISTEN"`
+	Dialect    string `help:"Dialect of the peer, built in or a file (iso87-ascii)." placeholder:"NAME|FILE" env:"HOLDFAST_DIALECT"`
+	Framing    string `help:"Frame around each message (default: bin2, a two-byte length)." placeholder:"NAME" env:"HOLDFAST_FRAMING"`
+	Profile    string `help:"Write a CPU profile of the whole run to this file." placeholder:"FILE" env:"HOLDFAST_CPUPROFILE" hidden:""`
+	Management bool   `help:"Serve the management API too." env:"HOLDFAST_MANAGEMENT"`
+	Log        string `help:"How much to log: debug, info, warn or error (default: info)." placeholder:"LEVEL" env:"HOLDFAST_LOG"`
 }
 
 // Run serves until it is told to stop.
@@ -52,6 +53,14 @@ func (c *serveCmd) Run(e *env) error {
 		fmt.Fprintf(e.stdout, "holdfast: %s listens on %s, %s in %s frames\n", setups[i].peer.Name, ln.Addr(),
 			setups[i].peer.Dialect.Name(), setups[i].server.Format)
 	}
+	if cfg.Management != nil {
+		if n.management, err = n.openManagement(&cfg); err != nil {
+			return errors.Join(err, n.close())
+		}
+		for i, name := range []string{"cardholders and operators (HTTPS)", "partner backends (mTLS)", "health and metrics"} {
+			fmt.Fprintf(e.stdout, "holdfast: management for %s listens on %s\n", name, n.management.listeners[i].Net.Addr())
+		}
+	}
 	return n.serve(e.ctx)
 }
 
@@ -68,6 +77,14 @@ func (c *serveCmd) config() (config, error) {
 		}
 	}
 	set(&cfg.Log, c.Log)
+	if c.Management && cfg.Management == nil {
+		cfg.Management = &managementConfig{}
+	}
+	if cfg.Management != nil {
+		if err := cfg.Management.check(); err != nil {
+			return cfg, err
+		}
+	}
 	if len(cfg.Listeners) == 0 || c.Listen != "" {
 		cfg.Listeners = []listenerConfig{{}}
 	}

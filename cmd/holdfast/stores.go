@@ -140,6 +140,11 @@ func (cfg *config) open(ctx context.Context) (*keystore.Store, engine, error) {
 		if err != nil {
 			return nil, nil, err
 		}
+		if cfg.Management != nil {
+			if keys, _, err = cfg.completeKeys(); err != nil {
+				return nil, nil, errors.Join(err, store.Close())
+			}
+		}
 		return keys, store, nil
 	}
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
@@ -172,6 +177,9 @@ func (cfg *config) sharedKeys(ctx context.Context, store engine) (*keystore.Stor
 		open = keystore.Open
 	}
 	keys, err := open(path, []byte(os.Getenv(passphraseVariable)))
+	if err == nil && !bound {
+		keys, _, err = cfg.completeKeys() // nobody has a copy of the file yet
+	}
 	if err != nil {
 		return nil, wrapf(err, "open the keys that the database was written under")
 	}
@@ -241,6 +249,15 @@ func (c *migrateCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.stdout, "schema: version %d, was %d\n", to, from)
+	if _, err := fmt.Fprintf(e.stdout, "schema: version %d, was %d\n", to, from); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(cfg.Data, keysFile)); err != nil {
+		return nil // there are no keys yet, or they are elsewhere
+	}
+	if _, added, err := cfg.completeKeys(); err != nil || !added {
+		return err
+	}
+	_, err = fmt.Fprintln(e.stdout, "keys: made the key pairs of the management API; copy the key file to the other nodes")
 	return err
 }
