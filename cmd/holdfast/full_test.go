@@ -183,7 +183,7 @@ var sites atomic.Int64
 // plainListener is what most tests need: one, and no sign-on.
 var plainListener = []listenerConfig{{Name: "ascii", Framing: "bin2", Settings: peerSettings{Dialect: "iso87-ascii"}}}
 
-// openSite makes and seeds a site; seed is what stands on the command line after the configuration.
+// openSite makes and seeds a site; seed is what stands on the command line after the configuration, nothing for empty books.
 func openSite(t *testing.T, on testServers, listeners []listenerConfig, seed ...string) *site {
 	t.Helper()
 	s := &site{testServers: on, dir: t.TempDir(), listeners: listeners,
@@ -203,7 +203,11 @@ func openSite(t *testing.T, on testServers, listeners []listenerConfig, seed ...
 	if err := demoKeys(s.folder(1)); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"migrate", "--config", s.config(t, 0)}, append([]string{"seed", "--config", s.config(t, 1)}, seed...)} {
+	commands := [][]string{{"migrate", "--config", s.config(t, 0)}}
+	if seed != nil {
+		commands = append(commands, append([]string{"seed", "--config", s.config(t, 1)}, seed...))
+	}
+	for _, args := range commands {
 		if status, _, errs := runHoldfast(t, args...); status != exitOK {
 			t.Fatalf("%s: status %d: %s", args[0], status, errs)
 		}

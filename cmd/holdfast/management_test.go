@@ -73,15 +73,32 @@ func (o *office) run(stdin string, args ...string) string {
 	return strings.TrimSpace(out.String())
 }
 
-func openOffice(t *testing.T) *office {
+// openOffice opens an embedded one. change may be nil.
+func openOffice(t *testing.T, change ...func(*config)) *office {
 	t.Helper()
-	o := &office{t: t, data: t.TempDir(), log: &lockedBuffer{}}
-	cfg := config{Data: o.data, Store: storeEmbedded, Management: &managementConfig{Public: "127.0.0.1:0", Secure: "127.0.0.1:0", Ops: "127.0.0.1:0"}}
+	cfg := config{Data: t.TempDir(), Store: storeEmbedded}
+	return openOfficeOn(t, cfg, change...)
+}
+
+func openOfficeOn(t *testing.T, cfg config, change ...func(*config)) *office {
+	t.Helper()
+	o := &office{t: t, data: cfg.Data, log: &lockedBuffer{}}
+	cfg.Management = &managementConfig{Public: "127.0.0.1:0", Secure: "127.0.0.1:0", Ops: "127.0.0.1:0"}
+	for _, f := range change {
+		f(&cfg)
+	}
 	n, err := openSwitch(context.Background(), &cfg, slog.New(slog.NewTextHandler(o.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.node = n
+	setups, err := cfg.setups()
+	if err == nil {
+		err = n.listen(setups)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	if n.management, err = n.openManagement(&cfg); err != nil {
 		t.Fatal(err)
 	}
