@@ -43,7 +43,8 @@ func planOf(in reflect.Type, path, method string) (*plan, error) {
 		}
 		for _, source := range []string{"path", "query", "header"} {
 			name, ok := f.Tag.Lookup(source)
-			if !ok {
+			name, optional := strings.CutSuffix(name, ",omitempty")
+			if !ok || optional && source == "path" && !slices.Contains(segments, "{"+name+"}") {
 				continue
 			}
 			par := parameter{in: source, name: name, index: f.Index, rule: strict.RuleOf(f),

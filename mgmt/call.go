@@ -40,7 +40,7 @@ type Call struct {
 
 	door   *Door
 	object string
-	after  []func()
+	after  []func() error
 	tx     Tx
 }
 
@@ -72,8 +72,10 @@ func (c *Call) View(ctx context.Context, f func(Tx) error) error { return c.door
 // Object names what the call is about in the audit record: "card 17", never anything secret.
 func (c *Call) Object(name string) { c.object = name }
 
-// After runs f when the transaction is durable, before the answer leaves. Caches learn in there what was changed.
-func (c *Call) After(f func()) { c.after = append(c.after, f) }
+// After runs f when the transaction is durable, before the answer leaves: what has to follow and is too much for one
+// transaction. When it fails, the answer is that the outcome is unknown, so f must be such that a repeat of the whole
+// request sets it right, and the route one that may be repeated without an idempotency key.
+func (c *Call) After(f func() error) { c.after = append(c.after, f) }
 
 // keeping is a refusal whose changes stay.
 type keeping struct{ error }

@@ -1,6 +1,23 @@
 package mgmt
 
-import "holdfast/authz/record"
+import (
+	"holdfast/authz"
+	"holdfast/authz/record"
+)
+
+// Owner is the user whose things a request is about: the cardholder who calls, or the one that the path names. Embed it in
+// requests that more than one channel has.
+type Owner struct {
+	Named authz.UserID `path:"c,omitempty" rule:"min=1"`
+}
+
+// User is the owner.
+func (o *Owner) User(c *Call) authz.UserID {
+	if c.Identity.User != 0 {
+		return c.Identity.User
+	}
+	return o.Named
+}
 
 // Page is the part of a list's request that says which part of the list; embed it.
 type Page struct {

@@ -108,8 +108,9 @@ type stage func(ctx context.Context) (any, error)
 type None struct{}
 
 // Handle binds a row to its handler. In is a struct: fields with the tag `path:"name"`, `query:"name"` or
-// `header:"Name"` take parameters, a field Body takes the body: a struct with json tags, or []byte with the tag
-// `body:"type/one,type/two"` that lists the content types. Out becomes JSON; [Raw] is sent as it is.
+// `header:"Name"` take parameters (with `path:"name,omitempty"` the path need not have it), a field Body takes the
+// body: a struct with json tags, or []byte with the tag `body:"type/one,type/two"` that lists the content types. Out
+// becomes JSON; [Raw] is sent as it is.
 //
 // The handler runs inside the transaction that the row asks for; see [Tx]. It must not wait for anything but the
 // store in there.

@@ -22,12 +22,15 @@ type answer struct {
 	status int
 	kind   string // content type
 	policy string
+	next   string // cursor of the page behind a sheet, which has no place for it
 	body   []byte
 }
 
-// Sheet is an answer that also exists as lines of a table, for those who send Accept: text/csv.
+// Sheet is a page of a list that also exists as lines of a table, for those who send Accept: text/csv. The cursor of the
+// page behind it goes into the header X-Next-Cursor then.
 type Sheet interface {
 	WriteCSV(w *csv.Writer) error
+	NextPage() string
 }
 
 // serve is the path of one request that has a route: a place at the gate, who is it, may they, the body, the
@@ -65,6 +68,9 @@ func send(w http.ResponseWriter, a answer) {
 	if a.policy != "" {
 		w.Header().Set("Content-Security-Policy", a.policy)
 	}
+	if a.next != "" {
+		w.Header().Set("X-Next-Cursor", a.next)
+	}
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body) // a client that is gone needs no answer
 }
@@ -100,6 +106,7 @@ func (d *Door) decide(ctx context.Context, b *Bound, c *Call, w http.ResponseWri
 	if err != nil || !secret || len(a.body) == 0 || a.status >= http.StatusBadRequest {
 		return a, err
 	}
+	a.kind = "application/json"
 	a.body, err = d.box.Seal(c.Key, a.body)
 	return a, err
 }
@@ -211,7 +218,7 @@ func encode(b *Bound, out any, r *http.Request) (answer, error) {
 			w := csv.NewWriter(&text)
 			err := v.WriteCSV(w)
 			w.Flush()
-			a.kind, a.body = "text/csv; charset=utf-8", []byte(text.String())
+			a.kind, a.next, a.body = "text/csv; charset=utf-8", v.NextPage(), []byte(text.String())
 			return a, errors.Join(err, w.Error())
 		}
 	}

@@ -3,6 +3,7 @@ package mgmt
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"regexp"
@@ -98,7 +99,10 @@ func (d *Door) write(ctx context.Context, b *Bound, c *Call, in reflect.Value, r
 		return replay(old), nil
 	case err == nil:
 		for _, f := range c.after {
-			f()
+			if late := f(); late != nil {
+				d.log.Warn("finish what was done", slog.String("request", c.ID), slog.Any("cause", late))
+				return a, problem.New(problem.OutcomeUnknown)
+			}
 		}
 		return a, refusal
 	}

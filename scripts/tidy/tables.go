@@ -38,13 +38,18 @@ var rooms = map[string][]string{
 	"store/redisstore": with(leaves, "authz"),
 	"store/storetest":  with(leaves, "authz", "authz/keystore/emv", "store/records"),
 
-	"mgmt/problem": {"authz", "authz/record"},
-	"mgmt/strict":  {"mgmt/problem"},
-	"mgmt/jwe":     {"authz/keystore", "mgmt/problem"},
-	"mgmt/ops":     {},
-	"mgmt/pki":     {"authz", "authz/keystore", "authz/record"},
-	"mgmt":         with(leaves, "authz", "authz/record", "mgmt/jwe", "mgmt/problem", "mgmt/strict"),
-	"mgmt/authn":   with(leaves, "authz", "authz/record", "mgmt", "mgmt/jwe", "mgmt/pki", "mgmt/problem"),
+	"mgmt/problem":  {"authz", "authz/record"},
+	"mgmt/strict":   {"mgmt/problem"},
+	"mgmt/jwe":      {"authz/keystore", "mgmt/problem"},
+	"mgmt/ops":      {},
+	"mgmt/pki":      {"authz", "authz/keystore", "authz/record"},
+	"mgmt":          with(leaves, "authz", "authz/record", "mgmt/jwe", "mgmt/problem", "mgmt/strict"),
+	"mgmt/authn":    with(leaves, "authz", "authz/record", "mgmt", "mgmt/jwe", "mgmt/pki", "mgmt/problem"),
+	"mgmt/users":    room("mgmt/strict"),
+	"mgmt/kyc":      room(),
+	"mgmt/balances": room(),
+	"mgmt/partners": room("mgmt/jwe"),
+	"mgmt/mail":     with(leaves, "authz", "authz/record"),
 
 	"testdata/traces": {},
 	"testdata/worlds": {},
@@ -127,6 +132,11 @@ var builtFolders = []string{"bin", "data", "holdfast-data"}
 
 // cardDataFolders hold published messages; their attribution is in NOTICE.
 var cardDataFolders = []string{"/testdata/vectors/", "/testdata/fuzz/"}
+
+// room is what a room of the management API may import, and what one of them needs beside it.
+func room(more ...string) []string {
+	return append(with(leaves, "authz", "authz/record", "mgmt", "mgmt/problem"), more...)
+}
 
 func with(list []string, more ...string) []string {
 	return append(append([]string(nil), list...), more...)
