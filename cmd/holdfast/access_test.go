@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -135,7 +136,7 @@ func (c *crowd) build() {
 	books := doorBooks{store: c.store, keys: c.keys}
 	room := authn.New(books, c.keys, time.Now, 0)
 	var err error
-	c.door, err = mgmt.New(mgmt.Config{Routes: routes(room), Authn: room.Authenticators(), Store: books, Keys: c.keys,
+	c.door, err = mgmt.New(mgmt.Config{Routes: routes(rooms{identities: room}), Authn: room.Authenticators(), Store: books, Keys: c.keys,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Limits: mgmt.Limits{PerSecondMax: 1e6}, Sandbox: true})
 	if err != nil {
 		c.t.Fatal(err)
@@ -261,20 +262,15 @@ func TestAccessMatrix(t *testing.T) {
 	}
 	for path, known := range methods {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT"} {
-			if rec := c.call(method, path, "admin"); !contains(known, method) && rec.Code != 405 {
+			taken := func(r mgmt.Route) bool { return r.Method == method && samePath(r.Path, path) } // by a row with a parameter here
+			if slices.Contains(known, method) || slices.ContainsFunc(c.door.Rows(), taken) {
+				continue
+			}
+			if rec := c.call(method, path, "admin"); rec.Code != 405 {
 				t.Errorf("%s %s has no row: %d", method, path, rec.Code)
 			}
 		}
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, item := range list {
-		if item == s {
-			return true
-		}
-	}
-	return false
 }
 
 // conforms holds an answer against the document: its status is promised, and its body has the form that was promised.

@@ -35,6 +35,8 @@ type managementConfig struct {
 	Session     time.Duration `yaml:"session"` // of a cardholder
 	Sandbox     bool          `yaml:"sandbox"`
 	Limits      limitsConfig  `yaml:"limits"`
+	KYC         kycConfig     `yaml:"kyc"`
+	Mail        mailConfig    `yaml:"mail"`
 }
 
 // limitsConfig bounds what the management API may take from the switch. Zero is the door's default.
@@ -77,7 +79,11 @@ func (c *managementConfig) check() error {
 	if c.Session < 0 || c.Session > 24*time.Hour {
 		return usagef("management.session is %v, want at most a day", c.Session)
 	}
-	return nil
+	if err := c.KYC.check(); err != nil {
+		return err
+	}
+	_, err := c.Mail.sender()
+	return err
 }
 
 func (c *managementConfig) limits() mgmt.Limits {
@@ -99,8 +105,6 @@ type doorBooks struct {
 	keys  *keystore.Store
 	learn func(context.Context, records.Changes)
 }
-
-var _ authn.Tx = (*records.Tx)(nil)
 
 // commitWithin bounds a transaction of the management API.
 const commitWithin = 10 * time.Second
@@ -155,8 +159,8 @@ func (n *node) openManagement(cfg *config) (*management, error) {
 	books := doorBooks{n.store, n.keys, n.learn}
 	room := authn.New(books, n.keys, time.Now, c.Session)
 	m := &management{config: c, log: n.log}
-	m.door, err = mgmt.New(mgmt.Config{Routes: routes(room), Authn: room.Authenticators(), Store: books, Keys: n.keys, Log: n.log,
-		Limits: c.limits(), Version: version, Sandbox: c.Sandbox})
+	m.door, err = mgmt.New(mgmt.Config{Routes: routes(n.rooms(c, room)), Authn: room.Authenticators(), Store: books, Keys: n.keys,
+		Log: n.log, Limits: c.limits(), Version: version, Sandbox: c.Sandbox})
 	if err != nil {
 		return nil, err
 	}
@@ -175,11 +179,6 @@ func (n *node) openManagement(cfg *config) (*management, error) {
 		m.listeners = append(m.listeners, l.listener)
 	}
 	return m, nil
-}
-
-// routes is the routing table of the management API: each room's rows.
-func routes(identities *authn.Room) []mgmt.Bound {
-	return identities.Routes()
 }
 
 // completeKeys gives a key file the key pairs of the management API. In the full mode migrate does so, on one node.

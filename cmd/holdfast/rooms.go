@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"holdfast/authz"
+	"holdfast/authz/record"
+	"holdfast/mgmt"
+	"holdfast/mgmt/authn"
+	"holdfast/mgmt/balances"
+	"holdfast/mgmt/kyc"
+	"holdfast/mgmt/mail"
+	"holdfast/mgmt/partners"
+	"holdfast/mgmt/users"
+	"holdfast/store/records"
+)
+
+// The records are what each room needs.
+var (
+	_ authn.Tx    = (*records.Tx)(nil)
+	_ users.Tx    = (*records.Tx)(nil)
+	_ kyc.Tx      = (*records.Tx)(nil)
+	_ balances.Tx = (*records.Tx)(nil)
+	_ partners.Tx = (*records.Tx)(nil)
+)
+
+// rooms are what the rooms of the management API are made of.
+type rooms struct {
+	identities *authn.Room
+	kyc        kyc.Config
+	align      func(ctx context.Context, id authz.PartnerID) error
+}
+
+func (n *node) rooms(c *managementConfig, identities *authn.Room) rooms {
+	return rooms{identities: identities, kyc: c.KYC.rules(),
+		align: func(ctx context.Context, id authz.PartnerID) error { return records.AlignPartner(ctx, n.store, id) }}
+}
+
+// routes is the routing table of the management API: each room's rows.
+func routes(r rooms) []mgmt.Bound {
+	var rows []mgmt.Bound
+	for _, more := range [][]mgmt.Bound{r.identities.Routes(), users.Routes(), kyc.New(r.kyc).Routes(), balances.Routes(),
+		partners.New(r.align).Routes()} {
+		rows = append(rows, more...)
+	}
+	return rows
+}
+
+// kycConfig is how the automated rules decide who is known.
+type kycConfig struct {
+	AgeMin int `yaml:"ageMin"` // in years; 18 when it is left out
+	// Review leaves every acceptance to an operator; the rules reject and queue only.
+	Review    bool          `yaml:"review"`
+	WatchList []watchConfig `yaml:"watchList"`
+}
+
+// watchConfig is someone to look out for.
+type watchConfig struct {
+	Name      string `yaml:"name"`
+	BirthDate string `yaml:"dateOfBirth"` // as 1990-12-31; empty: unknown
+}
+
+func (c *kycConfig) check() error {
+	if c.AgeMin < 0 || c.AgeMin > 100 {
+		return usagef("management.kyc.ageMin is %d, want 0 to 100", c.AgeMin)
+	}
+	for i, w := range c.WatchList {
+		_, err := time.Parse(time.DateOnly, w.BirthDate)
+		if w.Name == "" || w.BirthDate != "" && err != nil {
+			return usagef("management.kyc.watchList[%d] wants a name, and a date as 1990-12-31 when it is known", i)
+		}
+	}
+	return nil
+}
+
+func (c *kycConfig) rules() kyc.Config {
+	cfg := kyc.Config{Rules: record.KYCRules{AgeMin: c.AgeMin}, Review: c.Review}
+	for _, w := range c.WatchList {
+		cfg.Rules.WatchList = append(cfg.Rules.WatchList, record.WatchName(w))
+	}
+	return cfg
+}
+
+// mailConfig is where e-mail goes out. Without it there is none.
+type mailConfig struct {
+	Address  string `yaml:"address"`
+	From     string `yaml:"from"`
+	User     string `yaml:"user"`
+	Password string `yaml:"password"`
+}
+
+// sender is nil when no mail goes out.
+func (c *mailConfig) sender() (*mail.Sender, error) {
+	if *c == (mailConfig{}) {
+		return nil, nil
+	}
+	s, err := mail.New(mail.Config{Address: c.Address, From: c.From, User: c.User, Password: c.Password})
+	if err != nil {
+		return nil, usageError{fmt.Errorf("management.mail: %w", err)}
+	}
+	return s, nil
+}
