@@ -48,7 +48,7 @@ var Formats = map[string]string{
 	"name":     `[A-Za-z0-9][A-Za-z0-9._-]*`,
 	"base64":   `[A-Za-z0-9+/]+={0,2}`,
 	"token":    `[A-Za-z0-9_-]+`,
-	"cursor":   `[A-Za-z0-9_-]+`,
+	"cursor":   `[A-Za-z0-9._-]+`,
 	"https":    `https://[^ ]+`,
 }
 
