@@ -208,6 +208,7 @@ func (n *node) serve(ctx context.Context) error {
 	}
 	var managing error
 	if n.management != nil {
+		wg.Go(func() { n.keepHouse(serving) })
 		wg.Go(func() {
 			if managing = n.management.serve(serving); managing != nil {
 				stop()

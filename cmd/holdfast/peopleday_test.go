@@ -111,7 +111,9 @@ func TestPartnersDayUpToTheTopUp(t *testing.T) {
 		e.balances(user, b.BalanceID, 5000, credit, 5000)
 
 		e.statement(user+"/balances/"+b.BalanceID, credit)
-		var sums struct{ Items []struct{ Users, Wallet int64 } }
+		var sums struct {
+			Items []struct{ Users, Wallet int64 }
+		}
 		e.want(200, &sums, e.as("employee", "GET", "/admin/balances/summary", ""))
 		if len(sums.Items) != 1 || sums.Items[0].Users != 5000 || sums.Items[0].Wallet != 10_000 {
 			t.Errorf("the sums are %+v", sums)

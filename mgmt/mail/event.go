@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,11 +12,21 @@ import (
 	"holdfast/authz/record"
 )
 
-// Deliver sends an event to the mailbox of an endpoint.
-func (s *Sender) Deliver(ctx context.Context, c *record.Claimed) error {
+// Send brings a claimed event to the mailbox of its endpoint. status is the server's code when it refused, 250 when it took
+// the mail, and 0 when there was no answer.
+func (s *Sender) Send(ctx context.Context, c *record.Claimed, _ time.Time) (status int64, err error) {
 	subject, text := words(&c.Event)
-	return s.Send(ctx, Message{ID: c.Event.ID.String(), To: c.Endpoint.Target, Subject: subject, Text: text, At: c.Event.CreatedAt})
+	err = s.Mail(ctx, Message{ID: c.Event.ID.String(), To: c.Endpoint.Target, Subject: subject, Text: text, At: c.Event.CreatedAt})
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		return int64(refusal.Code), err
+	} else if err != nil {
+		return 0, err
+	}
+	return taken, nil
 }
+
+// taken is the code of a command that was done, RFC 5321 section 4.2.3.
+const taken = 250
 
 // low is the body of a low balance's event.
 type low struct {

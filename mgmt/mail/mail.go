@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"mime"
 	"mime/quotedprintable"
 	"net"
@@ -66,21 +65,21 @@ type Message struct {
 	At                    time.Time
 }
 
-// Send hands a message to the server, within 20 seconds. It never sends in clear over a network: a server that is not on
-// this machine must offer STARTTLS. The error has the server's code and not its words, which may hold the address.
-func (s *Sender) Send(ctx context.Context, m Message) error {
+// Mail hands a message to the server, within 20 seconds. It never sends in clear over a network: a server that is not on
+// this machine must offer STARTTLS. Partners see the error, so it has the server's code, as [Refusal], and never its words.
+func (s *Sender) Mail(ctx context.Context, m Message) error {
 	to, err := mail.ParseAddress(m.To)
 	if err != nil || to.Name != "" {
-		return errors.New("mail: the receiver is no e-mail address")
+		return errors.New("the receiver is no e-mail address")
 	}
 	if len(m.Text) > textBytesMax {
-		return errors.New("mail: the text is too long")
+		return errors.New("the text is too long")
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendWithin)
 	defer cancel()
 	wire, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.cfg.Address)
 	if err != nil {
-		return fmt.Errorf("mail: connect: %w", err)
+		return errors.New("the mail server cannot be reached")
 	}
 	stop := context.AfterFunc(ctx, func() { _ = wire.Close() })
 	defer stop()
@@ -91,7 +90,7 @@ func (s *Sender) Send(ctx context.Context, m Message) error {
 	err = s.talk(conn, to.Address, s.compose(m, to))
 	_ = wire.Close() // it may be closed already
 	if err != nil && ctx.Err() != nil {
-		err = ctx.Err()
+		return errors.New("the mail server took too long")
 	}
 	return err
 }
@@ -107,7 +106,7 @@ func (s *Sender) talk(conn net.Conn, to string, text []byte) error {
 			return told("STARTTLS", err)
 		}
 	} else if ip := net.ParseIP(s.host); !s.encrypted && s.host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return errors.New("mail: the server does not offer STARTTLS")
+		return errors.New("the mail server does not offer STARTTLS")
 	}
 	if s.cfg.User != "" {
 		if err := c.Auth(smtp.PlainAuth("", s.cfg.User, s.cfg.Password, s.host)); err != nil {
@@ -142,14 +141,14 @@ type Refusal struct {
 
 // Error implements error.
 func (r *Refusal) Error() string {
-	return "mail: the server refused " + r.Stage + " with " + strconv.Itoa(r.Code)
+	return "the mail server refused " + r.Stage + " with " + strconv.Itoa(r.Code)
 }
 
 func told(stage string, err error) error {
 	if answer, ok := errors.AsType[*textproto.Error](err); ok {
 		return &Refusal{stage, answer.Code}
 	}
-	return fmt.Errorf("mail: %s: %w", stage, err)
+	return errors.New("the mail server went away at " + stage)
 }
 
 // compose writes a message as RFC 5322 has it. Header fields are encoded, so that no text of theirs begins a new one.
