@@ -23,11 +23,15 @@ import (
 
 	"holdfast/authz"
 	"holdfast/authz/keystore"
+	"holdfast/authz/pan"
 	"holdfast/authz/record"
 	"holdfast/mgmt"
 	"holdfast/mgmt/jwe"
 	"holdfast/mgmt/pki"
 	"holdfast/store/records"
+	"holdfast/switch/client"
+	"holdfast/switch/frame"
+	"holdfast/switch/iso"
 )
 
 // estate is an office with people in it: the partners Acme (partner) and Other (other) with their certificates, a user
@@ -40,6 +44,7 @@ type estate struct {
 	key     *rsa.PublicKey
 	clients map[string]*http.Client
 	tokens  map[string]string
+	network *site // whose payments reach the house's listener
 }
 
 // bothModes runs a test in embedded mode, and in full mode when there are servers.
@@ -58,8 +63,14 @@ func bothModes(t *testing.T, test func(t *testing.T, e *estate)) {
 // openEstate opens an embedded estate, or one on a site. The change is made to the configuration before it starts.
 func openEstate(t *testing.T, s *site, change ...func(*config)) *estate {
 	t.Helper()
-	cfg := config{Data: t.TempDir(), Store: storeEmbedded, Listeners: []listenerConfig{{Address: "127.0.0.1:0"}}}
-	if s != nil {
+	cfg := config{Data: t.TempDir(), Store: storeEmbedded, Listeners: []listenerConfig{{Address: "127.0.0.1:0", Framing: "bin2"}}}
+	if s == nil {
+		dialect, err := iso.Builtin("iso87-ascii")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s = &site{dialect: dialect}
+	} else {
 		var err error
 		if cfg, err = loadConfig(s.config(t, 1)); err != nil {
 			t.Fatal(err)
@@ -69,7 +80,7 @@ func openEstate(t *testing.T, s *site, change ...func(*config)) *estate {
 		cfg.Management.Limits = limitsConfig{PerSecondMax: 1e6, DecryptionsPerSecondMax: 1e6}
 	}
 	e := &estate{office: openOfficeOn(t, cfg, append([]func(*config){unhurried}, change...)...), clients: map[string]*http.Client{},
-		tokens: map[string]string{}}
+		tokens: map[string]string{}, network: s}
 	own, err := keystore.Create(filepath.Join(t.TempDir(), "keys.json"), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -308,6 +319,50 @@ func visit(schema *openapi3.Schema, r reply) error {
 		return fmt.Errorf("the answer %d is not as promised: %w", r.status, err)
 	}
 	return nil
+}
+
+// link opens a network's link to the switch.
+func (e *estate) link() *wire {
+	e.t.Helper()
+	raw, err := client.DialRaw(e.t.Context(), e.node.listeners[0].Addr().String(), frame.Format{})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.t.Cleanup(func() { _ = raw.Close() }) // it may be closed already
+	return &wire{e.network.dialect, raw}
+}
+
+// pay asks for a purchase over a link, and gives the action code that was answered.
+func (e *estate) pay(w *wire, card pan.Number, minor int64) string {
+	e.t.Helper()
+	return w.must(e.t, e.network.message(e.t, e.network.payment(card, minor), "0100")).code
+}
+
+// issue issues a virtual card on a balance behind the API's back, with a number of the program's first BIN.
+func (e *estate) issue(program int64, bin int, balance string) pan.Number {
+	e.t.Helper()
+	prefix := fmt.Sprintf("%d%07d", bin, e.network.serial.Add(1))
+	check, err := pan.CheckDigit(prefix)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	number, err := pan.Parse(prefix + string(check))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.do(func(ctx context.Context, tx *records.Tx) error {
+		id, err := record.ParseUUID(balance)
+		if err != nil {
+			return err
+		}
+		b, err := tx.Balance(ctx, e.partner, id)
+		if err != nil {
+			return err
+		}
+		return tx.IssueCard(ctx, &record.Card{Program: authz.ProgramID(program), Balance: b.ID, Kind: record.CardVirtual, Expiry: loadExpiry,
+			CreatedAt: time.Now()}, number)
+	})
+	return number
 }
 
 // certificate signs one for a partner.

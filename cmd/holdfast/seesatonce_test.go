@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast/authz/record"
+	"holdfast/store/records"
+)
+
+// Goal: what the API has answered is what the next payment meets, and what a payment did is what the API shows. Method:
+// one card in both modes, and a payment right behind each change.
+func TestTheSwitchSeesAtOnceWhatTheAPIDid(t *testing.T) {
+	t.Parallel()
+	bothModes(t, func(t *testing.T, e *estate) {
+		const bin = 99999931
+		program := e.program("CREDIT", bin, "")
+		e.funded("CREDIT", 100_000)
+		user := fmt.Sprintf("/lifecycle/v1/users/%d", e.user)
+		e.want(200, nil, e.as("partner", "PUT", user+"/kyc", `{"status":"ACCEPTED"}`))
+		var b shownBalance
+		e.want(201, &b, e.as("user", "POST", "/customers/me/balances", `{"currency":"EUR"}`))
+		money := "/secure/balances/" + b.BalanceID
+		card, w := e.issue(program, bin, b.BalanceID), e.link()
+		meets := func(after string, minor int64, want string) {
+			t.Helper()
+			if got := e.pay(w, card, minor); got != want {
+				t.Errorf("after %s: a payment of %d is answered %s, want %s", after, minor, got, want)
+			}
+		}
+		meets("nothing", 100, "51")
+		e.want(200, nil, e.as("partner", "POST", money+"/credit", `{"amount":1000,"externalId":"1"}`))
+		meets("a top-up of 1000", 600, "00")
+		e.want(200, &b, e.as("user", "GET", "/customers/me/balances/"+b.BalanceID, ""))
+		if b.Available != 400 || b.Held != 600 || b.Ledger != 1000 || len(b.Cards) != 1 {
+			t.Errorf("after the payment the balance is %+v", b)
+		}
+		meets("a payment of 600", 401, "51")
+		e.refused(409, "INSUFFICIENT_FUNDS", e.as("partner", "POST", money+"/debit", `{"amount":401,"externalId":"2"}`))
+		e.want(200, nil, e.as("partner", "POST", money+"/debit", `{"amount":300,"externalId":"3"}`))
+		meets("a debit of 300", 101, "51")
+		meets("a debit of 300", 1, "00")
+		for _, change := range []struct{ who, method, path, body, undo string }{
+			{"partner", "POST", user + "/lock", "", user + "/unlock"},
+			{"partner", "POST", money + "/lock", "", money + "/unlock"},
+		} {
+			if r := e.as(change.who, change.method, change.path, change.body); r.status >= 300 {
+				t.Fatalf("%s: %d %s", change.path, r.status, r.text)
+			}
+			if got := e.pay(w, card, 1); got == "00" {
+				t.Errorf("after %s a payment is approved", change.path)
+			}
+			if r := e.as(change.who, change.method, change.undo, ""); r.status >= 300 {
+				t.Fatalf("%s: %d %s", change.undo, r.status, r.text)
+			}
+			meets(change.undo, 1, "00")
+		}
+		e.suspension(meets)
+		e.sound()
+	})
+}
+
+func (e *estate) suspension(meets func(after string, minor int64, want string)) {
+	e.t.Helper()
+	partner := fmt.Sprintf("/admin/partners/%d", e.partner)
+	e.want(200, nil, e.as("admin", "PATCH", partner, `{"state":"SUSPENDED"}`))
+	meets("a suspension", 1, "62")
+	eventually(e.t, time.Second, "the suspended partner is refused", func() error {
+		if r := e.as("partner", "GET", "/secure/partner/balances", ""); r.status != 403 || r.code() != "PARTNER_SUSPENDED" {
+			return errors.New(r.text)
+		}
+		return nil
+	})
+	e.want(200, nil, e.as("admin", "PATCH", partner, `{"state":"ACTIVE"}`))
+	meets("the end of a suspension", 1, "00")
+}
+
+// Goal: a partner balance that payments bring below its threshold is told of once, and again only after a reload.
+func TestLowDepositIsToldOnce(t *testing.T) {
+	t.Parallel()
+	bothModes(t, func(t *testing.T, e *estate) {
+		const bin = 99999932
+		program := e.program("DEPOSIT", bin, `,"partnerBalances":true`)
+		e.refused(409, "NOT_ALLOWED", e.as("partner", "POST", "/secure/partner/balances", `{"kind":"CREDIT","currency":"EUR"}`))
+		e.refused(409, "NOT_ALLOWED", e.as("partner", "POST", "/secure/partner/balances", `{"kind":"DEPOSIT","currency":"USD"}`))
+		deposit := e.funded("DEPOSIT", 1000)
+		e.refused(409, "ALREADY_EXISTS", e.as("partner", "POST", "/secure/partner/balances", `{"kind":"DEPOSIT","currency":"EUR"}`))
+		e.want(200, nil, e.as("partner", "PUT", "/secure/partner/balances/"+deposit+"/threshold", `{"amount":500}`))
+		e.want(200, nil, e.as("partner", "PUT", fmt.Sprintf("/lifecycle/v1/users/%d/kyc", e.user), `{"status":"ACCEPTED"}`))
+		var b shownBalance
+		e.want(201, &b, e.as("admin", "POST", fmt.Sprintf("/admin/customers/%d/balances", e.user), `{"currency":"EUR"}`))
+		e.want(200, nil, e.as("partner", "POST", "/secure/balances/"+b.BalanceID+"/credit", `{"amount":5000,"externalId":"1"}`))
+		card, w := e.issue(program, bin, b.BalanceID), e.link()
+		told := func(n int) {
+			t.Helper()
+			eventually(t, 5*time.Second, "a notice of the low balance", func() error {
+				if got := e.lowEvents(deposit); got != n {
+					return fmt.Errorf("there are %d, want %d", got, n)
+				}
+				return nil
+			})
+		}
+		for i, minor := range []int64{500, 1, 1} {
+			if got := e.pay(w, card, minor); got != "00" {
+				t.Fatalf("payment %d: %s", i, got)
+			}
+		}
+		told(1)
+		var a struct{ ApprovalID string }
+		e.want(202, &a, e.as("admin", "POST", "/admin/partner-balances/"+deposit+"/reload", `{"amount":100,"externalId":"more"}`))
+		e.want(200, nil, e.as("admin2", "POST", "/admin/approvals/"+a.ApprovalID+"/confirm", ""))
+		if got := e.pay(w, card, 200); got != "00" {
+			t.Fatalf("after the reload: %s", got)
+		}
+		told(2)
+	})
+}
+
+// lowEvents counts the notices of a low balance.
+func (e *estate) lowEvents(balance string) (n int) {
+	e.t.Helper()
+	e.do(func(ctx context.Context, tx *records.Tx) error {
+		l, err := tx.Events(ctx, e.partner, record.Page{})
+		n = 0
+		for i := range l.Items {
+			if l.Items[i].Kind == record.EventLowBalance && strings.Contains(string(l.Items[i].Body), balance) {
+				n++
+			}
+		}
+		return err
+	})
+	return n
+}
