@@ -81,7 +81,12 @@ func openEstate(t *testing.T, s *site, change ...func(*config)) *estate {
 	}
 	e := &estate{office: openOfficeOn(t, cfg, append([]func(*config){unhurried}, change...)...), clients: map[string]*http.Client{},
 		tokens: map[string]string{}, network: s}
-	own, err := keystore.Create(filepath.Join(t.TempDir(), "keys.json"), nil)
+	path := filepath.Join(t.TempDir(), "keys.json")
+	_, err := keystore.Create(path, nil)
+	var own *keystore.Store
+	if err == nil {
+		own, _, err = keystore.Complete(path, nil)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
