@@ -41,9 +41,6 @@ func (t *Tx) move(ctx context.Context, m *record.Movement) error {
 	if err := m.Check(); err != nil {
 		return err
 	}
-	if done, err := t.repeated(ctx, m); done || err != nil {
-		return err
-	}
 	other, err := t.counterpart(ctx, m)
 	if err != nil {
 		return err
@@ -53,6 +50,10 @@ func (t *Tx) move(ctx context.Context, m *record.Movement) error {
 		ids = append(ids, other)
 	}
 	if err := t.lockBalances(ctx, ids...); err != nil {
+		return err
+	}
+	// Not before: the first of two at once may have made it while this one waited, and used the money up.
+	if done, err := t.repeated(ctx, m); done || err != nil {
 		return err
 	}
 	signed := m.Amount.Minor
