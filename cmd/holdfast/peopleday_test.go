@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -270,4 +271,50 @@ func TestTopUpWithAnIdempotencyKey(t *testing.T) {
 	if strings.Count(r.text, ",TOP_UP,") != 2 {
 		t.Errorf("encrypted CSV: %s", r.text)
 	}
+}
+
+// Goal: top-ups and debits at once never move more than there is, and each pair of balances adds up. Method: twice as many
+// top-ups as the partner's credit covers, on two balances, against debits, half of them under one key.
+func TestMovementsAtOnce(t *testing.T) {
+	t.Parallel()
+	bothModes(t, func(t *testing.T, e *estate) {
+		e.program("CREDIT", 99999933, "")
+		credit := e.funded("CREDIT", 1000)
+		e.want(200, nil, e.as("partner", "PUT", fmt.Sprintf("/lifecycle/v1/users/%d/kyc", e.user), `{"status":"ACCEPTED"}`))
+		user := fmt.Sprintf("/secure/customers/%d", e.user)
+		var b [2]shownBalance
+		for i := range b {
+			e.want(201, &b[i], e.as("partner", "POST", user+"/balances", `{"currency":"EUR"}`))
+		}
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		codes := map[string]int{}
+		for i := range 20 {
+			wg.Go(func() {
+				path := "/secure/balances/" + b[i%2].BalanceID + "/credit"
+				r := e.as("partner", "POST", path, fmt.Sprintf(`{"amount":100,"externalId":"at once %d"}`, i/4*4+i%2))
+				mu.Lock()
+				defer mu.Unlock()
+				codes[fmt.Sprint(r.status, r.code())]++
+			})
+		}
+		wg.Wait()
+		for code := range codes {
+			if code != "200" && code != "409INSUFFICIENT_CREDIT" && code != "409VERSION_CONFLICT" {
+				t.Errorf("answers were %v", codes)
+			}
+		}
+		var sum int64
+		for i := range b {
+			e.want(200, &b[i], e.as("partner", "GET", user+"/balances/"+b[i].BalanceID, ""))
+			sum += b[i].Available
+		}
+		if sum != 1000 || codes["200"] != 20 { // ten external ids, each twice
+			t.Errorf("the users have %d, after %v", sum, codes)
+		}
+		e.balances(user, b[0].BalanceID, b[0].Available, credit, 1000-sum)
+		r := e.as("partner", "POST", "/secure/balances/"+b[0].BalanceID+"/credit", `{"amount":1,"externalId":"too much"}`)
+		e.refused(409, "INSUFFICIENT_CREDIT", r)
+		e.sound()
+	})
 }
