@@ -9,6 +9,7 @@ import (
 	"holdfast/authz"
 	"holdfast/authz/keystore"
 	"holdfast/authz/pan"
+	"holdfast/authz/record"
 	"holdfast/store/records"
 	"holdfast/store/storetest"
 )
@@ -238,7 +239,7 @@ func TestTrack(t *testing.T) {
 	}
 }
 
-func keystoreCard(c authz.Card, full records.FullCard) keystore.Card {
+func keystoreCard(c authz.Card, full record.FullCard) keystore.Card {
 	return keystore.Card{ID: int64(c.ID), Number: full.Number, Expiry: c.Expiry.YYMM(), Profile: c.Profile}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"holdfast/authz"
 	"holdfast/authz/money"
+	"holdfast/authz/pan"
 )
 
 // CardKind says what a card is made of.
@@ -39,6 +40,7 @@ type Card struct {
 	Program     authz.ProgramID
 	User        authz.UserID
 	Balance     authz.BalanceID
+	BalanceName UUID // of the same balance, as the outside knows it
 	Kind        CardKind
 	State       authz.CardState
 	Lock        authz.LockReason
@@ -56,6 +58,13 @@ type Card struct {
 	RemovedAt   time.Time
 	PrintedAt   time.Time // of a digital first card
 	OrderedBy   UUID      // the order it came from; zero: none
+}
+
+// FullCard is all that the holder of a card may read of it. Nothing of it prints.
+type FullCard struct {
+	Number pan.Number
+	Expiry authz.Month
+	CVV2   pan.Secret
 }
 
 // Expired reports whether the card's last month is over.

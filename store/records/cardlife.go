@@ -16,7 +16,7 @@ var cards = table[record.Card]{
 	columns: "id, public_id, version, partner_id, program_id, user_id, balance_id, kind, state, lock, lock_source, expiry, currency, " +
 		"bin, " +
 		"last4, holder_name, description, limited, replaced_by, created_at, activated_at, removed_at, printed_at, order_id, " +
-		"holder_restricted + balance_restricted",
+		"holder_restricted + balance_restricted, (SELECT b.public_id FROM balances b WHERE b.id = cards.balance_id)",
 	scan: func(r Row) record.Card {
 		c := record.Card{ID: authz.CardID(r.Int(0)), PublicID: uuid(r, 1), Version: r.Int(2), Partner: authz.PartnerID(r.Int(3)),
 			Program: authz.ProgramID(r.Int(4)), User: authz.UserID(r.Int(5)), Balance: authz.BalanceID(r.Int(6)),
@@ -26,7 +26,7 @@ var cards = table[record.Card]{
 			ReplacedBy: authz.CardID(r.Int(18)),
 			CreatedAt:  moment(r, 19), ActivatedAt: moment(r, 20), RemovedAt: moment(r, 21), PrintedAt: moment(r, 22),
 			OrderedBy:  uuid(r, 23),
-			Restricted: r.Int(24) != 0}
+			Restricted: r.Int(24) != 0, BalanceName: uuid(r, 25)}
 		switch { // the switch's own locks say nothing of their source
 		case c.Lock == authz.LockNone || c.LockSource != "":
 		case c.Lock == authz.LockPINTries:

@@ -10,6 +10,7 @@ import (
 	"holdfast/authz"
 	"holdfast/authz/keystore"
 	"holdfast/authz/pan"
+	"holdfast/authz/record"
 )
 
 // ErrRange says that no free card number was found: the program's range is nearly full.
@@ -72,22 +73,15 @@ func orExists(err error) error {
 	return err
 }
 
-// FullCard is all that the holder of a card may read of it. Nothing of it prints.
-type FullCard struct {
-	Number pan.Number
-	Expiry authz.Month
-	CVV2   pan.Secret
-}
-
 // ReadFullCard opens a card's number and derives its CVV2. Who may ask is the caller's to know, and to record.
-func ReadFullCard(ctx context.Context, q Querier, keys *keystore.Store, id authz.CardID) (FullCard, error) {
+func ReadFullCard(ctx context.Context, q Querier, keys *keystore.Store, id authz.CardID) (record.FullCard, error) {
 	c, err := readSealed(ctx, q, keys, id)
 	if err != nil {
-		return FullCard{}, wrap("read full card", err)
+		return record.FullCard{}, wrap("read full card", err)
 	}
 	cvv2, err := keys.CVV2(c)
 	month, _ := authz.ParseMonth(c.Expiry) // written from one
-	return FullCard{Number: c.Number, Expiry: month, CVV2: cvv2}, wrap("read full card", err)
+	return record.FullCard{Number: c.Number, Expiry: month, CVV2: cvv2}, wrap("read full card", err)
 }
 
 // ResetCVV2 gives a card another CVV2 and returns it. Once it is durable, the old one is refused everywhere: the

@@ -40,7 +40,7 @@ func tdes(t *testing.T, key, blocks []byte) []byte {
 // keystores on one file and one database.
 func TestZoneKeysAreSharedByTheNodes(t *testing.T) {
 	t.Parallel()
-	o := newIssuer(t)
+	o := newPress(t)
 	master, key := unhex(t, "FEDCBA98765432100123456789ABCDEF"), unhex(t, "1123456789ABCDEFFEDCBA9876543210")
 	wrapped, check := tdes(t, master, key), tdes(t, key, make([]byte, 8))[:3]
 	id, err := keystore.ImportKey(o.path, nil, "zmk", master, map[string]string{"peer": "network"})

@@ -11,6 +11,7 @@ import (
 	"holdfast/authz/keystore"
 	"holdfast/authz/keystore/emv"
 	"holdfast/authz/pan"
+	"holdfast/authz/record"
 	"holdfast/store/records"
 )
 
@@ -98,7 +99,7 @@ func (w *World) PINBlock(h Holder, pin string) pan.Secret {
 }
 
 // FullCard reads what is on the card.
-func (w *World) FullCard(h Holder) (c records.FullCard) {
+func (w *World) FullCard(h Holder) (c record.FullCard) {
 	w.t.Helper()
 	if err := w.Store.View(context.Background(), func(q records.Querier) (err error) {
 		c, err = records.ReadFullCard(context.Background(), q, w.Keys, h.Card)

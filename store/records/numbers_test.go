@@ -11,14 +11,15 @@ import (
 	"holdfast/authz/keystore"
 	"holdfast/authz/money"
 	"holdfast/authz/pan"
+	"holdfast/authz/record"
 	"holdfast/store/litestore"
 	"holdfast/store/records"
 )
 
 var at = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// office is a store with one program and one balance, and a key file that the test rotates.
-type issuer struct {
+// press is a store with one program and one balance, and a key file that the test rotates.
+type press struct {
 	t       *testing.T
 	store   *litestore.Store
 	path    string
@@ -27,10 +28,10 @@ type issuer struct {
 	balance authz.BalanceID
 }
 
-func newIssuer(t *testing.T) *issuer {
+func newPress(t *testing.T) *press {
 	t.Helper()
 	dir := t.TempDir()
-	o := &issuer{t: t, path: filepath.Join(dir, "keys.json")}
+	o := &press{t: t, path: filepath.Join(dir, "keys.json")}
 	var err error
 	if o.keys, err = keystore.Create(o.path, nil); err != nil {
 		t.Fatal(err)
@@ -68,19 +69,19 @@ func newIssuer(t *testing.T) *issuer {
 	return o
 }
 
-func (o *issuer) update(f func(context.Context, records.Querier) error) {
+func (o *press) update(f func(context.Context, records.Querier) error) {
 	o.t.Helper()
 	if err := o.try(f); err != nil {
 		o.t.Fatal(err)
 	}
 }
 
-func (o *issuer) try(f func(context.Context, records.Querier) error) error {
+func (o *press) try(f func(context.Context, records.Querier) error) error {
 	ctx := o.t.Context()
 	return o.store.Update(ctx, func(q records.Querier) error { return f(ctx, q) })
 }
 
-func (o *issuer) issue(n pan.Number) (id authz.CardID, err error) {
+func (o *press) issue(n pan.Number) (id authz.CardID, err error) {
 	err = o.try(func(ctx context.Context, q records.Querier) error {
 		if n.IsZero() {
 			if n, err = records.NewNumber(ctx, q, o.keys, o.program); err != nil {
@@ -94,7 +95,7 @@ func (o *issuer) issue(n pan.Number) (id authz.CardID, err error) {
 	return id, err
 }
 
-func (o *issuer) full(id authz.CardID) (c records.FullCard) {
+func (o *press) full(id authz.CardID) (c record.FullCard) {
 	o.t.Helper()
 	o.update(func(ctx context.Context, q records.Querier) (err error) {
 		c, err = records.ReadFullCard(ctx, q, o.keys, id)
@@ -104,7 +105,7 @@ func (o *issuer) full(id authz.CardID) (c records.FullCard) {
 }
 
 // find looks a card up by its tag under the active key.
-func (o *issuer) find(n pan.Number) (found authz.CardID) {
+func (o *press) find(n pan.Number) (found authz.CardID) {
 	o.t.Helper()
 	if err := o.store.Find(o.t.Context(), []authz.Tag{o.keys.Tag(n)}, func(_ int, c authz.Card) { found = c.ID }); err != nil {
 		o.t.Fatal(err)
@@ -114,7 +115,7 @@ func (o *issuer) find(n pan.Number) (found authz.CardID) {
 
 func TestNewNumbersAreCardNumbersOfTheProgram(t *testing.T) {
 	t.Parallel()
-	o := newIssuer(t)
+	o := newPress(t)
 	seen, ranges := map[string]bool{}, map[string]bool{}
 	for range 100 {
 		id, err := o.issue(pan.Number{})
@@ -156,7 +157,7 @@ func (e everything) Query(ctx context.Context, row func(records.Row) error, sql 
 
 func TestFullRangeIsAClearError(t *testing.T) {
 	t.Parallel()
-	o := newIssuer(t)
+	o := newPress(t)
 	err := o.try(func(ctx context.Context, q records.Querier) error {
 		_, err := records.NewNumber(ctx, everything{q}, o.keys, o.program)
 		return err
@@ -168,7 +169,7 @@ func TestFullRangeIsAClearError(t *testing.T) {
 
 func TestSetPINIsChecked(t *testing.T) {
 	t.Parallel()
-	o := newIssuer(t)
+	o := newPress(t)
 	id, err := o.issue(pan.Number{})
 	if err != nil {
 		t.Fatal(err)
@@ -195,9 +196,9 @@ func TestSetPINIsChecked(t *testing.T) {
 // keys can go. Method: the phases one after the other, each by a store that was opened on the file as it is then.
 func TestRotation(t *testing.T) {
 	t.Parallel()
-	o := newIssuer(t)
+	o := newPress(t)
 	var cards []authz.CardID
-	before := map[authz.CardID]records.FullCard{}
+	before := map[authz.CardID]record.FullCard{}
 	for range 10 {
 		id, err := o.issue(pan.Number{})
 		if err != nil {
@@ -252,7 +253,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-func (o *issuer) reopen() {
+func (o *press) reopen() {
 	o.t.Helper()
 	var err error
 	if o.keys, err = keystore.Open(o.path, nil); err != nil {
@@ -261,7 +262,7 @@ func (o *issuer) reopen() {
 }
 
 // findable checks that each card is found, under another tag than the active one if so, and reads as before.
-func (o *issuer) findable(before map[authz.CardID]records.FullCard, underOther bool) {
+func (o *press) findable(before map[authz.CardID]record.FullCard, underOther bool) {
 	o.t.Helper()
 	for id, was := range before {
 		found := o.find(was.Number)
@@ -281,7 +282,7 @@ func (o *issuer) findable(before map[authz.CardID]records.FullCard, underOther b
 }
 
 // resealed runs a whole pass in steps.
-func (o *issuer) resealed(step, want int) {
+func (o *press) resealed(step, want int) {
 	o.t.Helper()
 	var pass records.Resealed
 	changed := 0
@@ -299,7 +300,7 @@ func (o *issuer) resealed(step, want int) {
 
 func TestForeignKeysAreRefused(t *testing.T) {
 	t.Parallel()
-	o := newIssuer(t)
+	o := newPress(t)
 	other, err := keystore.Create(filepath.Join(t.TempDir(), "keys.json"), nil)
 	if err != nil {
 		t.Fatal(err)
