@@ -35,6 +35,19 @@ type Transaction struct {
 	At            time.Time
 }
 
+// Explanation is a transaction with everything that was looked at to decide it.
+type Explanation struct {
+	Transaction
+	Peer                      string
+	Decided                   authz.Reason // as it was decided; Reason is what a repeat is answered
+	Passed                    int          // checks; see [authz.Steps]
+	CardVersion               int64
+	STAN, Processing          string
+	UserBefore, DepositBefore int64 // available
+	UserKnown, DepositKnown   bool  // they were looked at
+	Placed                    int64
+}
+
 // TransactionState is the one word of API.md for a row of the journal.
 func TransactionState(s authz.State, reason authz.Reason) string {
 	if !reason.Approval() && reason != authz.AdviceAccepted && reason != authz.AdviceRecorded && reason != authz.ReversalAccepted {

@@ -2,6 +2,7 @@ package records
 
 import (
 	"context"
+	"errors"
 
 	"holdfast/authz"
 	"holdfast/authz/money"
@@ -62,4 +63,28 @@ func (t *Tx) Transaction(ctx context.Context, partner authz.PartnerID, id record
 		return record.Transaction{}, authz.ErrNotFound
 	}
 	return transactionRows.one(ctx, t.q, by("a.id = ?", int64(number)).number("a.partner_id", int64(partner)))
+}
+
+// Explain reads a transaction with all that the journal keeps of its decision. One of a card that we do not know has no
+// user, card and balance.
+func (t *Tx) Explain(ctx context.Context, id record.UUID) (x record.Explanation, err error) {
+	number, ours := record.AuthorizationID(id)
+	if !ours {
+		return x, authz.ErrNotFound
+	}
+	row, err := Explain(ctx, t.q, number)
+	if err != nil {
+		return x, err
+	}
+	x = record.Explanation{Peer: row.Peer, Decided: row.Reason, Passed: row.Passed, CardVersion: row.CardVersion, STAN: row.STAN,
+		Processing: row.Processing, UserBefore: row.UserBefore, DepositBefore: row.DepositBefore, UserKnown: row.UserKnown,
+		DepositKnown: row.DepositKnown, Placed: row.Placed}
+	if x.Transaction, err = t.Transaction(ctx, 0, id); errors.Is(err, authz.ErrNotFound) {
+		asked := money.Amount{Minor: row.Amount, Currency: currency(row.Currency)}
+		x.Transaction = record.Transaction{ID: id, Authorization: number, Kind: row.Kind, Class: row.Transaction,
+			State: record.TransactionState(row.State, row.Answered), Reason: row.Answered, Amount: asked, Requested: asked,
+			Merchant: row.Merchant, MCC: row.MCC, Terminal: row.Terminal, RRN: row.RRN, Last4: row.Last4, At: row.ReceivedAt}
+		err = nil
+	}
+	return x, err
 }
