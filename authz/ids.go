@@ -45,6 +45,9 @@ func (id ID) Time() time.Time {
 	return time.UnixMilli(int64(id) >> (sequenceBits + nodeBits)).UTC()
 }
 
+// FirstID is below every id of a moment and above every id before it.
+func FirstID(at time.Time) ID { return ID(at.UnixMilli() << (sequenceBits + nodeBits)) }
+
 // dupKey hashes what makes a transaction itself, behind its time: keys that come together lie together in
 // an index. A message without local time is told apart by DE 7. Neither has a year, so the nearest one is added.
 func dupKey(keys *keystore.Store, r *Request) DupKey {
