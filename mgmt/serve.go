@@ -82,11 +82,11 @@ func (d *Door) decide(ctx context.Context, b *Bound, c *Call, w http.ResponseWri
 	if err := d.admit(ctx, b, c, r); err != nil {
 		return answer{}, err
 	}
-	body, err := d.body(b, w, r)
+	secret, err := d.secret(b, c, r)
 	if err != nil {
 		return answer{}, err
 	}
-	secret, err := d.secret(b, c, r)
+	body, err := d.body(b, w, r)
 	if err != nil {
 		return answer{}, err
 	}
