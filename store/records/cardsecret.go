@@ -69,3 +69,8 @@ func (t *Tx) reform(ctx context.Context, partner authz.PartnerID, id authz.CardI
 	t.cards[id] = true
 	return t.Card(ctx, partner, id)
 }
+
+// PresentCard is what stands on a card, for those who play its holder in the sandbox, whatever its state.
+func (t *Tx) PresentCard(ctx context.Context, id authz.CardID) (record.FullCard, error) {
+	return ReadFullCard(ctx, t.q, t.keys, id)
+}
