@@ -210,7 +210,7 @@ func (b *bench) boundCodec(d time.Duration) (float64, error) {
 	if err := g.Admit(peer); err != nil {
 		return 0, err
 	}
-	srv, err := server.New(server.Config{Name: boundPeer, Format: frame.Format{}}, handler{g, peer}, nil)
+	srv, err := server.New(server.Config{Name: boundPeer, Format: frame.Format{}}, handler{g, peer, new(clock)}, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -27,16 +28,18 @@ import (
 
 // managementConfig is the section of the management API. Without it, and without --management, there is none.
 type managementConfig struct {
-	Public      string        `yaml:"public"`      // cardholders and operators; HTTPS
-	Secure      string        `yaml:"secure"`      // partner backends; mTLS
-	Ops         string        `yaml:"ops"`         // health and metrics; the loopback only
-	Certificate string        `yaml:"certificate"` // of the server, PEM; made for development when both are empty
-	Key         string        `yaml:"key"`
-	Session     time.Duration `yaml:"session"` // of a cardholder
-	Sandbox     bool          `yaml:"sandbox"`
-	Limits      limitsConfig  `yaml:"limits"`
-	KYC         kycConfig     `yaml:"kyc"`
-	Mail        mailConfig    `yaml:"mail"`
+	Public      string         `yaml:"public"`      // cardholders and operators; HTTPS
+	Secure      string         `yaml:"secure"`      // partner backends; mTLS
+	Ops         string         `yaml:"ops"`         // health and metrics; the loopback only
+	Certificate string         `yaml:"certificate"` // of the server, PEM; made for development when both are empty
+	Key         string         `yaml:"key"`
+	Session     time.Duration  `yaml:"session"` // of a cardholder
+	Sandbox     bool           `yaml:"sandbox"`
+	Limits      limitsConfig   `yaml:"limits"`
+	KYC         kycConfig      `yaml:"kyc"`
+	Mail        mailConfig     `yaml:"mail"`
+	Webhooks    webhooksConfig `yaml:"webhooks"`
+	Orders      ordersConfig   `yaml:"orders"`
 }
 
 // limitsConfig bounds what the management API may take from the switch. Zero is the door's default.
@@ -82,6 +85,9 @@ func (c *managementConfig) check() error {
 	if err := c.KYC.check(); err != nil {
 		return err
 	}
+	if err := c.Orders.check(); err != nil {
+		return err
+	}
 	_, err := c.Mail.sender()
 	return err
 }
@@ -96,6 +102,9 @@ type management struct {
 	config    *managementConfig
 	door      *mgmt.Door
 	listeners []mgmt.Listener
+	chores    []chore
+	release   func() // what the chores hold
+	now       func() time.Time
 	log       *slog.Logger
 }
 
@@ -157,10 +166,22 @@ func (n *node) openManagement(cfg *config) (*management, error) {
 		return nil, err
 	}
 	books := doorBooks{n.store, n.keys, n.learn}
-	room := authn.New(books, n.keys, time.Now, c.Session)
-	m := &management{config: c, log: n.log}
-	m.door, err = mgmt.New(mgmt.Config{Routes: routes(n.rooms(c, room)), Authn: room.Authenticators(), Store: books, Keys: n.keys,
-		Log: n.log, Limits: c.limits(), Version: version, Sandbox: c.Sandbox})
+	room := authn.New(books, n.keys, n.clock.Now, c.Session)
+	m := &management{config: c, log: n.log, now: n.clock.Now}
+	if m.chores, m.release, err = n.chores(c, books); err != nil {
+		return nil, err
+	}
+	all, err := n.rooms(c, room, books)
+	if err != nil {
+		return nil, err
+	}
+	if c.Sandbox {
+		if err := n.readClock(context.Background()); err != nil {
+			return nil, err
+		}
+	}
+	m.door, err = mgmt.New(mgmt.Config{Routes: routes(all), Authn: room.Authenticators(), Store: books, Keys: n.keys,
+		Log: n.log, Now: n.clock.Now, Limits: c.limits(), Version: version, Sandbox: c.Sandbox})
 	if err != nil {
 		return nil, err
 	}
@@ -195,9 +216,15 @@ func (m *management) close() error {
 	return errors.Join(errs...)
 }
 
-// serve serves until ctx ends.
+// serve serves and does the chores until ctx ends.
 func (m *management) serve(ctx context.Context) error {
-	return mgmt.Serve(ctx, m.config.Limits.ConnectionsMax, m.log, m.listeners...)
+	working, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { m.work(working, m.now) })
+	err := mgmt.Serve(ctx, m.config.Limits.ConnectionsMax, m.log, m.listeners...)
+	stop()
+	wg.Wait()
+	return err
 }
 
 // serverCertificate reads the configured certificate, or makes one in the data folder for development.

@@ -87,6 +87,7 @@ type node struct {
 	ready     atomic.Bool
 
 	management *management // nil: there is none
+	clock      clock
 }
 
 // openNode opens a switch in embedded mode on a data folder.
@@ -123,7 +124,7 @@ func (n *node) assemble(ctx context.Context, cfg *config) error {
 	if err != nil {
 		return err
 	}
-	n.authorizer, err = authz.New(authz.Config{Node: cfg.Node, Now: time.Now, LastID: last,
+	n.authorizer, err = authz.New(authz.Config{Node: cfg.Node, Now: n.clock.Now, LastID: last,
 		Overlap: cfg.Store == storeFull}, n.store, n.holds, n.store, n.keys)
 	if err != nil {
 		return err
@@ -147,7 +148,7 @@ func (n *node) route(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		rates, err := records.Rates(ctx, q, time.Now())
+		rates, err := records.Rates(ctx, q, n.clock.Now())
 		if err != nil {
 			return err
 		}
@@ -174,7 +175,7 @@ func (n *node) listen(setups []listenerSetup) error {
 		if err := n.gateway.Admit(s.peer); err != nil {
 			return usageError{err}
 		}
-		srv, err := server.New(s.server, handler{n.gateway, s.peer}, n.log)
+		srv, err := server.New(s.server, handler{n.gateway, s.peer, &n.clock}, n.log)
 		if err != nil {
 			return err
 		}
@@ -217,7 +218,7 @@ func (n *node) serve(ctx context.Context) error {
 	}
 	ticking, stopTicks := context.WithCancel(context.Background())
 	var ticks sync.WaitGroup
-	ticks.Go(func() { every(ticking, expireEvery, n.authorizer.Expire) })
+	ticks.Go(func() { every(ticking, expireEvery, func(time.Time) { n.authorizer.Expire(n.clock.Now()) }) })
 	ticks.Go(func() { every(ticking, careEvery, func(time.Time) { n.care(ticking) }) })
 	n.ready.Store(true)
 	wg.Wait()
@@ -270,15 +271,25 @@ func (n *node) care(ctx context.Context) {
 type handler struct {
 	gateway *gateway.Gateway
 	peer    *gateway.Peer
+	clock   *clock
 }
 
 // Open implements [server.Handler].
-func (h handler) Open(server.Link) server.Session { return session{h.gateway.Open(h.peer)} }
+func (h handler) Open(server.Link) server.Session { return session{h.gateway.Open(h.peer), h.clock} }
 
-type session struct{ *gateway.Session }
+type session struct {
+	*gateway.Session
+	clock *clock
+}
 
 // Frame implements [server.Session].
-func (s session) Frame(x *server.Exchange) { s.Session.Frame(x) }
+func (s session) Frame(x *server.Exchange) {
+	if by := s.clock.ahead.Load(); by != 0 {
+		s.Session.Frame(shifted{x, time.Duration(by)})
+		return
+	}
+	s.Session.Frame(x)
+}
 
 // Goodbye implements [server.Session].
 func (s session) Goodbye(send func(server.Encoder)) {

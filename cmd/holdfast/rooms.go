@@ -11,20 +11,30 @@ import (
 	"holdfast/mgmt"
 	"holdfast/mgmt/authn"
 	"holdfast/mgmt/balances"
+	"holdfast/mgmt/cards"
 	"holdfast/mgmt/kyc"
 	"holdfast/mgmt/mail"
+	"holdfast/mgmt/orders"
 	"holdfast/mgmt/partners"
+	"holdfast/mgmt/sandbox"
+	"holdfast/mgmt/transactions"
 	"holdfast/mgmt/users"
+	"holdfast/mgmt/webhooks"
 	"holdfast/store/records"
 )
 
 // The records are what each room needs.
 var (
-	_ authn.Tx    = (*records.Tx)(nil)
-	_ users.Tx    = (*records.Tx)(nil)
-	_ kyc.Tx      = (*records.Tx)(nil)
-	_ balances.Tx = (*records.Tx)(nil)
-	_ partners.Tx = (*records.Tx)(nil)
+	_ authn.Tx        = (*records.Tx)(nil)
+	_ users.Tx        = (*records.Tx)(nil)
+	_ kyc.Tx          = (*records.Tx)(nil)
+	_ balances.Tx     = (*records.Tx)(nil)
+	_ partners.Tx     = (*records.Tx)(nil)
+	_ cards.Tx        = (*records.Tx)(nil)
+	_ orders.Tx       = (*records.Tx)(nil)
+	_ transactions.Tx = (*records.Tx)(nil)
+	_ sandbox.Tx      = (*records.Tx)(nil)
+	_ webhooks.Tx     = (*records.Tx)(nil)
 )
 
 // rooms are what the rooms of the management API are made of.
@@ -32,18 +42,24 @@ type rooms struct {
 	identities *authn.Room
 	kyc        kyc.Config
 	align      func(ctx context.Context, id authz.PartnerID) error
+	sandbox    *sandbox.Room
 }
 
-func (n *node) rooms(c *managementConfig, identities *authn.Room) rooms {
+func (n *node) rooms(c *managementConfig, identities *authn.Room, books mgmt.Store) (rooms, error) {
+	net, err := n.sandboxNetwork()
+	if err != nil {
+		return rooms{}, err
+	}
 	return rooms{identities: identities, kyc: c.KYC.rules(),
-		align: func(ctx context.Context, id authz.PartnerID) error { return records.AlignPartner(ctx, n.store, id) }}
+		align:   func(ctx context.Context, id authz.PartnerID) error { return records.AlignPartner(ctx, n.store, id) },
+		sandbox: &sandbox.Room{Network: net, Moved: n.clock.set, Finish: n.orderWorker(c, books).Finish}}, nil
 }
 
 // routes is the routing table of the management API: each room's rows.
 func routes(r rooms) []mgmt.Bound {
 	var rows []mgmt.Bound
 	for _, more := range [][]mgmt.Bound{r.identities.Routes(), users.Routes(), kyc.New(r.kyc).Routes(), balances.Routes(),
-		partners.New(r.align).Routes()} {
+		partners.New(r.align).Routes(), cards.Routes(), orders.Routes(), transactions.Routes(), webhooks.Routes(), r.sandbox.Routes()} {
 		rows = append(rows, more...)
 	}
 	return rows
