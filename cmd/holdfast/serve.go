@@ -19,6 +19,7 @@ type serveCmd struct {
 	Framing    string `help:"Frame around each message (default: bin2, a two-byte length)." placeholder:"NAME" env:"HOLDFAST_FRAMING"`
 	Profile    string `help:"Write a CPU profile of the whole run to this file." placeholder:"FILE" env:"HOLDFAST_CPUPROFILE" hidden:""`
 	Management bool   `help:"Serve the management API too." env:"HOLDFAST_MANAGEMENT"`
+	Sandbox    bool   `help:"Serve the management API with its sandbox, for development." env:"HOLDFAST_SANDBOX"`
 	Log        string `help:"How much to log: debug, info, warn or error (default: info)." placeholder:"LEVEL" env:"HOLDFAST_LOG"`
 }
 
@@ -77,10 +78,11 @@ func (c *serveCmd) config() (config, error) {
 		}
 	}
 	set(&cfg.Log, c.Log)
-	if c.Management && cfg.Management == nil {
+	if (c.Management || c.Sandbox) && cfg.Management == nil {
 		cfg.Management = &managementConfig{}
 	}
 	if cfg.Management != nil {
+		cfg.Management.Sandbox = cfg.Management.Sandbox || c.Sandbox
 		if err := cfg.Management.check(); err != nil {
 			return cfg, err
 		}
