@@ -193,7 +193,7 @@ func TestSandbox(t *testing.T) {
 		e.funded("CREDIT", 1_000_000)
 		balance := e.topped(10_000)
 		e.want(201, nil, e.as("partner", "POST", "/secure/webhooks", `{"kind":"WEBHOOK","target":"`+r.URL+`"}`))
-		card := e.issue("partner", balance)
+		card := e.order("partner", balance)
 		var p struct {
 			TransactionID, ResponseCode string
 			Approved                    bool
@@ -251,7 +251,7 @@ func TestDeliveryIsTriedAgain(t *testing.T) {
 	bothDays(t, func(t *testing.T, e *estate, r *receiver) {
 		e.program("CREDIT", 99999901, "")
 		e.funded("CREDIT", 1_000_000)
-		card := e.issue("partner", e.topped(10_000))
+		card := e.order("partner", e.topped(10_000))
 		var hook struct{ ID string }
 		e.want(201, &hook, e.as("partner", "POST", "/secure/webhooks", `{"kind":"WEBHOOK","target":"`+r.URL+`","events":["card.locked"]}`))
 		e.refused(400, "VALIDATION_ERROR", e.as("partner", "POST", "/secure/webhooks", `{"kind":"WEBHOOK","target":"http://example.com"}`))

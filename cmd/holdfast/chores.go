@@ -131,7 +131,9 @@ func (n *node) chores(c *managementConfig, books mgmt.Store) (list []chore, clos
 		{"deliver events", deliverEvery, w.Deliver},
 	}
 	if c.Sandbox {
-		list = append(list, chore{"read the clock", clockEvery, func(ctx context.Context, _ time.Time) (int, error) { return 0, n.readClock(ctx) }})
+		list = append(list, chore{"read the clock", clockEvery, func(ctx context.Context, _ time.Time) (int, error) {
+			return 0, n.readClock(ctx)
+		}})
 	}
 	return list, out.Close, nil
 }

@@ -114,9 +114,9 @@ func TestMutatedRequestsAreRefused(t *testing.T) {
 		}
 		s, ok := samples[r.Method+" "+r.Path]
 		if !ok {
-			t.Errorf("%s %s has no sound sample", r.Method, r.Path)
-			continue
+			continue // TestBadInputToEveryRoute makes samples from the document
 		}
+		delete(samples, r.Method+" "+r.Path)
 		before, tried := c.state(), 0
 		token := ""
 		if s.As != "nobody" {
@@ -135,6 +135,9 @@ func TestMutatedRequestsAreRefused(t *testing.T) {
 		if after := c.state(); !reflect.DeepEqual(before, after) {
 			t.Errorf("%s %s: refused requests changed something: %v, %v", r.Method, r.Path, before, after)
 		}
+	}
+	for unused := range samples {
+		t.Errorf("the sample of %s is of no route", unused)
 	}
 }
 

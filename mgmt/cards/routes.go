@@ -11,10 +11,12 @@ import (
 
 // Refusals that several routes have.
 var (
-	lockRefusals  = []string{"CARD_LOCK_IRREVERSIBLE", "CARD_LOCK_OUTSIDE", "CARD_NOT_LOCKED", "CARD_REMOVED", "ILLEGAL_STATE", "VALIDATION_ERROR"}
+	lockRefusals = []string{"CARD_LOCK_IRREVERSIBLE", "CARD_LOCK_OUTSIDE", "CARD_NOT_LOCKED", "CARD_REMOVED", "ILLEGAL_STATE",
+		"VALIDATION_ERROR"}
 	stateRefusals = []string{"CARD_REMOVED", "CARD_KIND", "CARD_LOCKED", "CARD_LOCK_IRREVERSIBLE", "CARD_EXPIRED", "ILLEGAL_STATE",
 		"VERSION_CONFLICT", "VALIDATION_ERROR"}
-	issueRefusals = []string{"NOT_FOUND", "VALIDATION_ERROR", "KYC_REQUIRED", "USER_LOCKED", "USER_REMOVED", "PARTNER_SUSPENDED", "BALANCE_LOCKED",
+	issueRefusals = []string{"NOT_FOUND", "VALIDATION_ERROR", "KYC_REQUIRED", "USER_LOCKED", "USER_REMOVED", "PARTNER_SUSPENDED",
+		"BALANCE_LOCKED",
 		"BALANCE_CLOSED", "CURRENCY_MISMATCH", "FUNDING_MISSING", "NOT_ALLOWED", "ALREADY_EXISTS", "BIN_MISMATCH",
 		"LIMIT_REACHED"}
 )
@@ -165,7 +167,9 @@ func lifeRoutes() []mgmt.Bound {
 	rows := append(pair(wake, activate), byOperator(wake, mgmt.RolesAll, activate))
 	gone := mgmt.Route{Method: http.MethodDelete, Path: ownPath, Channel: mgmt.Customers, Audit: "card.remove", Refusals: stateRefusals,
 		Summary: "Remove a card for ever"}
-	rows = append(rows, mgmt.Handle(gone, func(ctx context.Context, c *mgmt.Call, in *own) (mgmt.None, error) { return remove(ctx, c, in.key(c)) }))
+	rows = append(rows, mgmt.Handle(gone, func(ctx context.Context, c *mgmt.Call, in *own) (mgmt.None, error) {
+		return remove(ctx, c, in.key(c))
+	}))
 	gone.Path, gone.Channel = "/lifecycle/v1/users/{c}/cards/{cardId}", mgmt.Lifecycle
 	rows = append(rows, mgmt.Handle(gone, func(ctx context.Context, c *mgmt.Call, in *of) (mgmt.None, error) { return remove(ctx, c, in.key(c)) }))
 	gone.Path = ""
