@@ -249,6 +249,9 @@ func (e *estate) order(who, balance string) (card plainCard) {
 	one := fmt.Sprintf("%s/%d", path, card.CardID)
 	e.refused(400, "ENCRYPTION_REQUIRED", e.as(who, "GET", one, ""))
 	e.refused(404, "NOT_FOUND", e.secret("other", "GET", one, ""))
+	stranger := fmt.Sprintf("/secure/customers/%d/cards/%d", e.newUser(e.partner, int(card.CardID)), card.CardID)
+	e.refused(404, "NOT_FOUND", e.secret(who, "GET", stranger, ""))
+	e.refused(404, "NOT_FOUND", e.as(who, "POST", stranger+"/lock", `{"reasonCode":3}`))
 	var again plainCard
 	e.want(200, &again, e.secret(who, "GET", one, ""))
 	if again != card {

@@ -90,20 +90,13 @@ type key struct {
 	card    authz.CardID
 }
 
-// own is the card of a request whose path names no user: a cardholder's own, or for operators any.
-type own struct {
+// ref is the card of a request: of the cardholder who calls, of the user that the path names, or for operators any.
+type ref struct {
+	mgmt.Owner
 	Card authz.CardID `path:"cardId" rule:"min=1"`
 }
 
-func (p own) key(c *mgmt.Call) key { return key{c.Partner, c.User, p.Card} }
-
-// of is the card of a request whose path names the user.
-type of struct {
-	User authz.UserID `path:"c" rule:"min=1"`
-	Card authz.CardID `path:"cardId" rule:"min=1"`
-}
-
-func (p of) key(c *mgmt.Call) key { return key{c.Partner, p.User, p.Card} }
+func (in *ref) key(c *mgmt.Call) key { return key{c.Partner, in.User(c), in.Card} }
 
 // find reads the card of a key, and names it for the audit. A card of somebody else is as absent as one that is not there.
 func find(ctx context.Context, c *mgmt.Call, k key) (Tx, record.Card, error) {

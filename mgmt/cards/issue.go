@@ -18,17 +18,14 @@ type wanted struct {
 	Description  string      `json:"description,omitempty" rule:"max=100"`
 }
 
-type (
-	wantedOwn struct{ Body wanted }
-	wantedOf  struct {
-		User authz.UserID `path:"c" rule:"min=1"`
-		Body wanted
-	}
-)
+type wantedIn struct {
+	mgmt.Owner
+	Body wanted
+}
 
 // base finds what a new card stands on: the user's balance, and the program.
-func base(ctx context.Context, c *mgmt.Call, user authz.UserID, w *wanted) (Tx, record.Card, error) {
-	tx := mgmt.In[Tx](c)
+func base(ctx context.Context, c *mgmt.Call, in *wantedIn) (Tx, record.Card, error) {
+	tx, user, w := mgmt.In[Tx](c), in.User(c), &in.Body
 	c.Object("user " + number(user))
 	u, err := tx.User(ctx, c.Partner, user)
 	if err != nil {
@@ -54,8 +51,8 @@ func base(ctx context.Context, c *mgmt.Call, user authz.UserID, w *wanted) (Tx, 
 }
 
 // issue makes a card and names it for the audit.
-func issue(ctx context.Context, c *mgmt.Call, user authz.UserID, w *wanted) (Tx, record.Card, error) {
-	tx, card, err := base(ctx, c, user, w)
+func issue(ctx context.Context, c *mgmt.Call, in *wantedIn) (Tx, record.Card, error) {
+	tx, card, err := base(ctx, c, in)
 	if err != nil {
 		return tx, card, err
 	}
@@ -76,12 +73,18 @@ func issueNumbered(ctx context.Context, tx Tx, card *record.Card) error {
 }
 
 // issueFull is for those who may see the number.
-func issueFull(ctx context.Context, c *mgmt.Call, user authz.UserID, w *wanted) (FullCard, error) {
-	tx, card, err := issue(ctx, c, user, w)
+func issueFull(ctx context.Context, c *mgmt.Call, in *wantedIn) (FullCard, error) {
+	tx, card, err := issue(ctx, c, in)
 	if err != nil {
 		return FullCard{}, err
 	}
 	return reveal(ctx, tx, card.Partner, card.ID, c.At)
+}
+
+// issueMasked is for operators.
+func issueMasked(ctx context.Context, c *mgmt.Call, in *wantedIn) (Card, error) {
+	_, card, err := issue(ctx, c, in)
+	return show(&card, c.At), err
 }
 
 // Accepted names a request whose outcome is read later.
@@ -89,20 +92,16 @@ type Accepted struct {
 	ID record.UUID `json:"requestId"`
 }
 
-func issueLater(ctx context.Context, c *mgmt.Call, user authz.UserID, w *wanted) (Accepted, error) {
-	tx, card, err := base(ctx, c, user, w)
+func issueLater(ctx context.Context, c *mgmt.Call, in *wantedIn) (Accepted, error) {
+	tx, card, err := base(ctx, c, in)
 	if err != nil {
 		return Accepted{}, err
 	}
-	if w.DigitalFirst {
+	if in.Body.DigitalFirst {
 		return Accepted{}, problem.Body("/digitalFirst", "must be issued at once")
 	}
-	u, err := tx.User(ctx, c.Partner, user)
-	if err != nil {
-		return Accepted{}, err
-	}
-	r := record.CardRequest{Partner: u.Partner, User: user, Balance: card.Balance, Program: card.Program, Description: card.Description,
-		CreatedAt: c.At}
+	r := record.CardRequest{Partner: c.Partner, User: in.User(c), Balance: card.Balance, Program: card.Program,
+		Description: card.Description, CreatedAt: c.At}
 	err = tx.InsertCardRequest(ctx, &r)
 	return Accepted{r.ID}, err
 }

@@ -21,24 +21,15 @@ type Limits struct {
 	Limits   []Limit `json:"limits" rule:"max=16"`
 }
 
-// limitsBody is what is set.
-type limitsBody struct {
-	Limits []Limit `json:"limits" rule:"max=16"`
+type limitsIn struct {
+	ref
+	Body struct {
+		Limits []Limit `json:"limits" rule:"max=16"`
+	}
 }
 
-type (
-	limitsOwn struct {
-		own
-		Body limitsBody
-	}
-	limitsOf struct {
-		of
-		Body limitsBody
-	}
-)
-
-func readLimits(ctx context.Context, c *mgmt.Call, k key) (Limits, error) {
-	tx, card, err := find(ctx, c, k)
+func readLimits(ctx context.Context, c *mgmt.Call, in *ref) (Limits, error) {
+	tx, card, err := find(ctx, c, in.key(c))
 	if err != nil {
 		return Limits{}, err
 	}
@@ -50,17 +41,17 @@ func readLimits(ctx context.Context, c *mgmt.Call, k key) (Limits, error) {
 	return l, err
 }
 
-func setLimits(ctx context.Context, c *mgmt.Call, k key, body *limitsBody) (Limits, error) {
-	tx, card, err := find(ctx, c, k)
+func setLimits(ctx context.Context, c *mgmt.Call, in *limitsIn) (Limits, error) {
+	tx, card, err := find(ctx, c, in.key(c))
 	if err != nil {
 		return Limits{}, err
 	}
-	all := make([]record.Limit, 0, len(body.Limits))
-	for _, l := range body.Limits {
+	all := make([]record.Limit, 0, len(in.Body.Limits))
+	for _, l := range in.Body.Limits {
 		all = append(all, record.Limit{Scope: record.LimitScope(l.Type), Window: record.LimitWindow(l.TimeUnit), Amount: l.Amount})
 	}
 	if _, err := tx.SetLimits(ctx, card.Partner, card.ID, all, c.At); err != nil {
 		return Limits{}, err
 	}
-	return readLimits(ctx, c, k)
+	return readLimits(ctx, c, &in.ref)
 }

@@ -8,36 +8,38 @@ import (
 	"holdfast/mgmt"
 )
 
-// lockBody asks for a lock by the number of its reason in the seed's table.
-type lockBody struct {
-	Reason int `json:"reasonCode" rule:"min=1 max=8"`
+// lockIn asks for a lock by the number of its reason in the seed's table.
+type lockIn struct {
+	ref
+	Body struct {
+		Reason int `json:"reasonCode" rule:"min=1 max=8"`
+	}
 }
 
-type (
-	lockOwn struct {
-		own
-		Body lockBody
-	}
-	lockOf struct {
-		of
-		Body lockBody
-	}
-)
-
 // lock locks. The same lock again changes nothing and is told to nobody.
-func lock(ctx context.Context, c *mgmt.Call, k key, reason int, by record.LockSource) (Card, error) {
+func lock(ctx context.Context, c *mgmt.Call, in *lockIn) (Card, error) {
+	return lockBy(ctx, c, in, source(c))
+}
+
+func lockOutside(ctx context.Context, c *mgmt.Call, in *lockIn) (Card, error) {
+	return lockBy(ctx, c, in, record.LockByOutside)
+}
+
+func lockBy(ctx context.Context, c *mgmt.Call, in *lockIn, by record.LockSource) (Card, error) {
+	k := in.key(c)
 	tx, _, err := find(ctx, c, k)
 	if err != nil {
 		return Card{}, err
 	}
-	card, changed, err := tx.LockCard(ctx, k.partner, k.card, authz.LockReason(reason), by, c.At)
+	card, changed, err := tx.LockCard(ctx, k.partner, k.card, authz.LockReason(in.Body.Reason), by, c.At)
 	if err == nil && changed {
 		err = tell(ctx, tx, record.EventCardLocked, &card, c.At)
 	}
 	return show(&card, c.At), err
 }
 
-func unlock(ctx context.Context, c *mgmt.Call, k key) (Card, error) {
+func unlock(ctx context.Context, c *mgmt.Call, in *ref) (Card, error) {
+	k := in.key(c)
 	tx, _, err := find(ctx, c, k)
 	if err != nil {
 		return Card{}, err
@@ -49,7 +51,8 @@ func unlock(ctx context.Context, c *mgmt.Call, k key) (Card, error) {
 	return show(&card, c.At), err
 }
 
-func remove(ctx context.Context, c *mgmt.Call, k key) (mgmt.None, error) {
+func remove(ctx context.Context, c *mgmt.Call, in *ref) (mgmt.None, error) {
+	k := in.key(c)
 	tx, _, err := find(ctx, c, k)
 	if err == nil {
 		_, err = tx.MoveCard(ctx, k.partner, k.card, record.ActRemove, c.At)
@@ -57,7 +60,8 @@ func remove(ctx context.Context, c *mgmt.Call, k key) (mgmt.None, error) {
 	return mgmt.None{}, err
 }
 
-func activate(ctx context.Context, c *mgmt.Call, k key) (Card, error) {
+func activate(ctx context.Context, c *mgmt.Call, in *ref) (Card, error) {
+	k := in.key(c)
 	tx, _, err := find(ctx, c, k)
 	if err != nil {
 		return Card{}, err

@@ -44,8 +44,8 @@ func reveal(ctx context.Context, tx Tx, partner authz.PartnerID, id authz.CardID
 		Expiry: record.ExpiryDay(full.Expiry), CVC2: guarded(full.CVV2.Reveal()), Status: c.Status(at)}, nil
 }
 
-func readFull(ctx context.Context, c *mgmt.Call, k key) (FullCard, error) {
-	tx, card, err := find(ctx, c, k)
+func readFull(ctx context.Context, c *mgmt.Call, in *ref) (FullCard, error) {
+	tx, card, err := find(ctx, c, in.key(c))
 	if err != nil {
 		return FullCard{}, err
 	}
@@ -62,7 +62,7 @@ func resetCVV(ctx context.Context, c *mgmt.Call, k key) (Tx, record.Card, error)
 	return tx, card, err
 }
 
-func resetOwnCVV(ctx context.Context, c *mgmt.Call, in *own) (FullCard, error) {
+func resetOwnCVV(ctx context.Context, c *mgmt.Call, in *ref) (FullCard, error) {
 	tx, card, err := resetCVV(ctx, c, in.key(c))
 	if err != nil {
 		return FullCard{}, err
@@ -70,13 +70,13 @@ func resetOwnCVV(ctx context.Context, c *mgmt.Call, in *own) (FullCard, error) {
 	return reveal(ctx, tx, card.Partner, card.ID, c.At)
 }
 
-func resetAnyCVV(ctx context.Context, c *mgmt.Call, in *own) (Card, error) {
+func resetAnyCVV(ctx context.Context, c *mgmt.Call, in *ref) (Card, error) {
 	_, card, err := resetCVV(ctx, c, in.key(c))
 	return show(&card, c.At), err
 }
 
 type pinIn struct {
-	own
+	ref
 	Body struct {
 		PIN guarded `json:"pin" rule:"format=digits min=4 max=12"`
 	}

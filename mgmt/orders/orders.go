@@ -97,8 +97,8 @@ func addressOf(u *record.User, a *Address) record.Address {
 }
 
 // order places an order for a physical card.
-func order(ctx context.Context, c *mgmt.Call, user authz.UserID, w *wanted) (Order, error) {
-	tx := mgmt.In[Tx](c)
+func order(ctx context.Context, c *mgmt.Call, in *orderIn) (Order, error) {
+	tx, user, w := mgmt.In[Tx](c), in.User(c), &in.Body
 	c.Object("user " + number(user))
 	u, err := tx.User(ctx, c.Partner, user)
 	if err != nil {
@@ -124,10 +124,10 @@ func order(ctx context.Context, c *mgmt.Call, user authz.UserID, w *wanted) (Ord
 }
 
 // print orders the copy of a digital first card.
-func print(ctx context.Context, c *mgmt.Call, user authz.UserID, id authz.CardID, w *copied) (Order, error) {
-	tx := mgmt.In[Tx](c)
-	c.Object("card " + number(id))
-	card, err := tx.Card(ctx, c.Partner, id)
+func print(ctx context.Context, c *mgmt.Call, in *printIn) (Order, error) {
+	tx, user := mgmt.In[Tx](c), in.User(c)
+	c.Object("card " + number(in.Card))
+	card, err := tx.Card(ctx, c.Partner, in.Card)
 	if err == nil && user != 0 && card.User != user {
 		err = authz.ErrNotFound
 	}
@@ -138,7 +138,7 @@ func print(ctx context.Context, c *mgmt.Call, user authz.UserID, id authz.CardID
 	if err != nil {
 		return Order{}, err
 	}
-	return place(ctx, c, tx, card.Partner, &record.Order{Kind: record.OrderPrint, Card: id, Address: addressOf(&u, w.Address),
+	return place(ctx, c, tx, card.Partner, &record.Order{Kind: record.OrderPrint, Card: in.Card, Address: addressOf(&u, in.Body.Address),
 		CreatedAt: c.At})
 }
 
@@ -150,10 +150,9 @@ func place(ctx context.Context, c *mgmt.Call, tx Tx, partner authz.PartnerID, o 
 	return show(o), tell(ctx, tx, o, c.At)
 }
 
-// read reads an order of a user, or for user 0 any.
-func read(ctx context.Context, c *mgmt.Call, user authz.UserID, id record.UUID) (Order, error) {
-	o, err := mgmt.In[Tx](c).Order(ctx, c.Partner, id)
-	if err == nil && user != 0 && o.User != user {
+func read(ctx context.Context, c *mgmt.Call, in *readIn) (Order, error) {
+	o, err := mgmt.In[Tx](c).Order(ctx, c.Partner, in.ID)
+	if user := in.User(c); err == nil && user != 0 && o.User != user {
 		err = authz.ErrNotFound
 	}
 	return show(&o), err

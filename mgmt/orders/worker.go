@@ -31,6 +31,7 @@ func (w *Worker) Pass(ctx context.Context, at time.Time) (moved int, err error) 
 	}); err != nil {
 		return 0, err
 	}
+	var errs []error // one order that cannot be brought forward keeps no other back
 	for i := range due {
 		step, err := w.Processor.Advance(ctx, due[i], at)
 		if err != nil {
@@ -39,12 +40,12 @@ func (w *Worker) Pass(ctx context.Context, at time.Time) (moved int, err error) 
 		switch err := w.step(ctx, due[i], step, at); {
 		case errors.Is(err, record.ErrVersion): // another node was faster
 		case err != nil:
-			return moved, err
+			errs = append(errs, err)
 		case step.To != due[i].State:
 			moved++
 		}
 	}
-	return moved, nil
+	return moved, errors.Join(errs...)
 }
 
 // Finish makes and delivers what was ordered at once, whatever the processor would say. It is for the sandbox.
@@ -104,5 +105,6 @@ func tell(ctx context.Context, tx Tx, o *record.Order, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	return tx.Emit(ctx, &record.Event{Partner: o.Partner, Kind: record.EventOrder, Subject: "order " + o.ID.String(), Body: body, CreatedAt: at})
+	return tx.Emit(ctx, &record.Event{Partner: o.Partner, Kind: record.EventOrder, Subject: "order " + o.ID.String(), Body: body,
+		CreatedAt: at})
 }

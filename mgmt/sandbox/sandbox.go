@@ -122,7 +122,8 @@ type followIn struct {
 }
 
 // follow sends a message that refers to an earlier one.
-func (room *Room) follow(mti string, set func(m *Message, amount *int64) error) func(context.Context, *mgmt.Call, *followIn) (Played, error) {
+func (room *Room) follow(mti string, set func(m *Message, amount *int64) error) func(context.Context, *mgmt.Call,
+	*followIn) (Played, error) {
 	return func(ctx context.Context, c *mgmt.Call, in *followIn) (Played, error) {
 		m := Message{MTI: mti, At: c.At}
 		if err := c.View(ctx, func(t mgmt.Tx) error {
@@ -242,7 +243,8 @@ func (room *Room) personalize(ctx context.Context, c *mgmt.Call, in *orderIn) (P
 
 // Routes are the room's rows of the routing table.
 func (room *Room) Routes() []mgmt.Bound {
-	sent := mgmt.Route{Method: http.MethodPost, Channel: mgmt.Sandbox, Audit: "sandbox.send", Refusals: []string{"NOT_FOUND", "VALIDATION_ERROR"}}
+	sent := mgmt.Route{Method: http.MethodPost, Channel: mgmt.Sandbox, Audit: "sandbox.send",
+		Refusals: []string{"NOT_FOUND", "VALIDATION_ERROR"}}
 	row := func(path, summary string) mgmt.Route {
 		r := sent
 		r.Path, r.Summary = path, summary

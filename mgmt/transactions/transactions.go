@@ -48,9 +48,11 @@ type Transaction struct {
 }
 
 func show(x *record.Transaction) Transaction {
-	return Transaction{ID: x.ID, Status: x.State, Description: x.Reason.String(), Kind: x.Kind.String(), Type: x.Class.String(), User: x.User,
+	return Transaction{ID: x.ID, Status: x.State, Description: x.Reason.String(), Kind: x.Kind.String(), Type: x.Class.String(),
+		User: x.User,
 		Card: x.CardID, Resource: x.Card, Balance: x.Balance, Reference: x.Original.String(), Amount: x.Amount.Minor,
-		Currency: x.Amount.Currency.String(), OriginalAmount: x.Requested.Minor, OriginalCurrency: x.Requested.Currency.String(), Held: x.Held,
+		Currency: x.Amount.Currency.String(), OriginalAmount: x.Requested.Minor, OriginalCurrency: x.Requested.Currency.String(),
+		Held:         x.Held,
 		ApprovalCode: x.ApprovalCode, MCC: x.MCC, Merchant: x.Merchant, Terminal: x.Terminal, EntryMode: x.EntryMode, RRN: x.RRN,
 		Last4: x.Last4, At: x.At}
 }

@@ -102,7 +102,8 @@ func NewHTTP(roots *x509.CertPool, private bool) *HTTP {
 		dialer.Control = refusePrivate
 	}
 	return &HTTP{client: &http.Client{
-		Transport: &http.Transport{DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		Transport: &http.Transport{DialContext: dialer.DialContext,
+			TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout: 5 * time.Second, MaxResponseHeaderBytes: 16 << 10, MaxIdleConnsPerHost: 2, MaxConnsPerHost: deliverAtOnce,
 			IdleConnTimeout: 30 * time.Second, DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -140,7 +141,8 @@ func (h *HTTP) Send(ctx context.Context, c *record.Claimed, at time.Time) (statu
 	body, path := c.Event.Body, paths[c.Event.Kind]
 	if c.Endpoint.Kind == record.EndpointThin {
 		path = thinPath
-		if body, err = json.Marshal(thin{strings.TrimPrefix(c.Event.Subject, "transaction "), c.Event.CreatedAt.Format(time.RFC3339)}); err != nil {
+		id := strings.TrimPrefix(c.Event.Subject, "transaction ")
+		if body, err = json.Marshal(thin{id, c.Event.CreatedAt.Format(time.RFC3339)}); err != nil {
 			return 0, err
 		}
 	}

@@ -3,6 +3,7 @@ package webhooks
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
 
@@ -100,9 +101,11 @@ func captureMode(entry string) string {
 	if len(entry) < 2 {
 		return ""
 	}
-	return map[string]string{"01": "MANUAL", "02": "MAGSTRIPE", "05": "CHIP", "07": "NFC", "80": "MAGSTRIPE", "81": "ECOM", "90": "MAGSTRIPE",
-		"91": "NFC", "10": "ECOM"}[entry[:2]]
+	return captureModes[entry[:2]]
 }
+
+var captureModes = map[string]string{"01": "MANUAL", "02": "MAGSTRIPE", "05": "CHIP", "07": "NFC", "10": "ECOM", "80": "MAGSTRIPE",
+	"81": "ECOM", "90": "MAGSTRIPE", "91": "NFC"}
 
 // followAtOnce bounds the rows of one transaction.
 const followAtOnce = 200
@@ -133,10 +136,12 @@ func emit(ctx context.Context, tx Tx, x *record.Transaction, at time.Time) error
 	var original *record.Transaction
 	if x.Kind == authz.Reversal && !x.Original.IsZero() {
 		found, err := tx.Transaction(ctx, x.Partner, x.Original)
-		if err != nil {
+		switch {
+		case err == nil:
+			original = &found
+		case !errors.Is(err, authz.ErrNotFound):
 			return err
 		}
-		original = &found
 	}
 	if x.Kind == authz.Reversal && original == nil {
 		return nil // it undid nothing that the partner has heard of
@@ -145,6 +150,6 @@ func emit(ctx context.Context, tx Tx, x *record.Transaction, at time.Time) error
 	if err != nil {
 		return err
 	}
-	return tx.Emit(ctx, &record.Event{Partner: x.Partner, Kind: record.EventTransaction, Subject: "transaction " + x.ID.String(), Body: body,
-		CreatedAt: at})
+	return tx.Emit(ctx, &record.Event{Partner: x.Partner, Kind: record.EventTransaction, Subject: "transaction " + x.ID.String(),
+		Body: body, CreatedAt: at})
 }

@@ -68,12 +68,12 @@ func show(e *record.Endpoint) Endpoint {
 }
 
 // endpointIn asks for an endpoint. Without events it gets all; a thin one gets transactions only.
-type endpointIn struct {
-	Body struct {
-		Kind   string   `json:"kind" rule:"enum=WEBHOOK|THIN|EMAIL"`
-		Target string   `json:"target" rule:"min=1 max=500"`
-		Events []string `json:"events,omitempty" rule:"max=16 enum=transaction|card.locked|card.unlocked|kyc.decided|order.state|balance.low"`
-	}
+type endpointIn struct{ Body wanted }
+
+type wanted struct {
+	Kind   string   `json:"kind" rule:"enum=WEBHOOK|THIN|EMAIL"`
+	Target string   `json:"target" rule:"min=1 max=500"`
+	Events []string `json:"events,omitempty" rule:"max=16 enum=transaction|card.locked|card.unlocked|kyc.decided|order.state|balance.low"`
 }
 
 const secretBytes = 32

@@ -87,7 +87,8 @@ func (t *Tx) FollowLate(ctx context.Context, n int, at time.Time) ([]record.Tran
 func (t *Tx) followed(ctx context.Context, at time.Time) (head, floor int64, ok bool, err error) {
 	first := int64(authz.FirstID(at))
 	for _, name := range []string{followFloor, followHead} {
-		if _, err := t.q.Exec(ctx, "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", name, first); err != nil {
+		if _, err := t.q.Exec(ctx, "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", name,
+			first); err != nil {
 			return 0, 0, false, wrap("begin to follow", err)
 		}
 	}
@@ -113,7 +114,8 @@ func (t *Tx) told(ctx context.Context, w *where, n int) ([]record.Transaction, e
 	}
 	for i := range found {
 		if _, err := t.q.Exec(ctx, `INSERT INTO followed (authorization_id, answered) VALUES ($1, $2)
-ON CONFLICT (authorization_id) DO UPDATE SET answered = excluded.answered`, int64(found[i].Authorization), int64(found[i].Reason)); err != nil {
+ON CONFLICT (authorization_id) DO UPDATE SET answered = excluded.answered`, int64(found[i].Authorization),
+			int64(found[i].Reason)); err != nil {
 			return nil, wrap("mark as told", err)
 		}
 	}
