@@ -77,6 +77,8 @@ const (
 	lateEvery    = 5 * time.Second
 	deliverEvery = 200 * time.Millisecond
 	clockEvery   = time.Second
+	lowEvery     = time.Second
+	expiredEvery = time.Minute
 	choreAgain   = 2 * time.Second
 )
 
@@ -129,6 +131,15 @@ func (n *node) chores(c *managementConfig, books mgmt.Store) (list []chore, clos
 			return w.Follow(ctx, now, look)
 		}},
 		{"deliver events", deliverEvery, w.Deliver},
+		{"look for low balances", lowEvery, func(ctx context.Context, now time.Time) (int, error) {
+			return 0, books.Update(ctx, func(t mgmt.Tx) error { return t.(*records.Tx).SweepThresholds(ctx, now) })
+		}},
+		{"throw away what has expired", expiredEvery, func(ctx context.Context, now time.Time) (int, error) {
+			return 0, books.Update(ctx, func(t mgmt.Tx) error {
+				_, err := t.(*records.Tx).SweepExpired(ctx, now)
+				return err
+			})
+		}},
 	}
 	if c.Sandbox {
 		list = append(list, chore{"read the clock", clockEvery, func(ctx context.Context, _ time.Time) (int, error) {

@@ -343,8 +343,8 @@ func (e *estate) pay(w *wire, card pan.Number, minor int64) string {
 	return w.must(e.t, e.network.message(e.t, e.network.payment(card, minor), "0100")).code
 }
 
-// issue issues a virtual card on a balance behind the API's back, with a number of the program's first BIN.
-func (e *estate) issue(program int64, bin int, balance string) pan.Number {
+// plantCard issues a virtual card on a balance behind the API's back, with a number of the program's first BIN.
+func (e *estate) plantCard(program int64, bin int, balance string) pan.Number {
 	e.t.Helper()
 	prefix := fmt.Sprintf("%d%07d", bin, e.network.serial.Add(1))
 	check, err := pan.CheckDigit(prefix)

@@ -209,7 +209,6 @@ func (n *node) serve(ctx context.Context) error {
 	}
 	var managing error
 	if n.management != nil {
-		wg.Go(func() { n.keepHouse(serving) })
 		wg.Go(func() {
 			if managing = n.management.serve(serving); managing != nil {
 				stop()

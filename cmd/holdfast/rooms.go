@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"holdfast/authz"
@@ -63,28 +62,6 @@ func routes(r rooms) []mgmt.Bound {
 		rows = append(rows, more...)
 	}
 	return rows
-}
-
-// expiredEvery is how often what was kept for a time is looked through.
-const expiredEvery = time.Minute
-
-// keepHouse does from time to time what no request asks for: it tells of balances that fell below their thresholds by
-// authorizations, and throws away what has expired.
-func (n *node) keepHouse(ctx context.Context) {
-	var swept time.Time
-	every(ctx, careEvery, func(now time.Time) {
-		_, err := records.Transact(ctx, n.store, n.keys, func(tx *records.Tx) error { return tx.SweepThresholds(ctx, now) })
-		if err == nil && now.Sub(swept) >= expiredEvery {
-			swept = now
-			_, err = records.Transact(ctx, n.store, n.keys, func(tx *records.Tx) error {
-				_, err := tx.SweepExpired(ctx, now)
-				return err
-			})
-		}
-		if err != nil && ctx.Err() == nil {
-			n.log.Warn("keep house", slog.Any("cause", err))
-		}
-	})
 }
 
 // kycConfig is how the automated rules decide who is known.

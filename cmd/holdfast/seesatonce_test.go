@@ -25,7 +25,7 @@ func TestTheSwitchSeesAtOnceWhatTheAPIDid(t *testing.T) {
 		var b shownBalance
 		e.want(201, &b, e.as("user", "POST", "/customers/me/balances", `{"currency":"EUR"}`))
 		money := "/secure/balances/" + b.BalanceID
-		card, w := e.issue(program, bin, b.BalanceID), e.link()
+		card, w := e.plantCard(program, bin, b.BalanceID), e.link()
 		meets := func(after string, minor int64, want string) {
 			t.Helper()
 			if got := e.pay(w, card, minor); got != want {
@@ -94,7 +94,7 @@ func TestLowDepositIsToldOnce(t *testing.T) {
 		var b shownBalance
 		e.want(201, &b, e.as("admin", "POST", fmt.Sprintf("/admin/customers/%d/balances", e.user), `{"currency":"EUR"}`))
 		e.want(200, nil, e.as("partner", "POST", "/secure/balances/"+b.BalanceID+"/credit", `{"amount":5000,"externalId":"1"}`))
-		card, w := e.issue(program, bin, b.BalanceID), e.link()
+		card, w := e.plantCard(program, bin, b.BalanceID), e.link()
 		told := func(n int) {
 			t.Helper()
 			eventually(t, 5*time.Second, "a notice of the low balance", func() error {
