@@ -27,6 +27,7 @@ import (
 	"holdfast/authz/record"
 	"holdfast/mgmt"
 	"holdfast/mgmt/authn"
+	"holdfast/mgmt/partners"
 	"holdfast/mgmt/pki"
 	"holdfast/mgmt/problem"
 	"holdfast/store/litestore"
@@ -135,8 +136,9 @@ func (c *crowd) build() {
 	c.t.Helper()
 	books := doorBooks{store: c.store, keys: c.keys}
 	room := authn.New(books, c.keys, time.Now, 0)
+	nobody := func() []partners.Peer { return nil }
 	var err error
-	c.door, err = mgmt.New(mgmt.Config{Routes: routes(rooms{identities: room}), Authn: room.Authenticators(), Store: books, Keys: c.keys,
+	c.door, err = mgmt.New(mgmt.Config{Routes: routes(rooms{identities: room, partners: partners.Config{Peers: nobody}}), Authn: room.Authenticators(), Store: books, Keys: c.keys,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Limits: mgmt.Limits{PerSecondMax: 1e6}, Sandbox: true})
 	if err != nil {
 		c.t.Fatal(err)

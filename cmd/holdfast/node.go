@@ -84,6 +84,7 @@ type node struct {
 	names     []string // of the servers
 	servers   []*server.Server
 	listeners []net.Listener
+	setups    []listenerSetup
 	ready     atomic.Bool
 
 	management *management // nil: there is none
@@ -184,6 +185,7 @@ func (n *node) listen(setups []listenerSetup) error {
 			return fmt.Errorf("listener %s: %w", s.peer.Name, err)
 		}
 		n.servers, n.listeners, n.names = append(n.servers, srv), append(n.listeners, ln), append(n.names, s.peer.Name)
+		n.setups = append(n.setups, s)
 	}
 	return n.days(context.Background())
 }

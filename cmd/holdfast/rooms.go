@@ -40,7 +40,7 @@ var (
 type rooms struct {
 	identities *authn.Room
 	kyc        kyc.Config
-	align      func(ctx context.Context, id authz.PartnerID) error
+	partners   partners.Config
 	sandbox    *sandbox.Room
 }
 
@@ -50,7 +50,8 @@ func (n *node) rooms(c *managementConfig, identities *authn.Room, books mgmt.Sto
 		return rooms{}, err
 	}
 	return rooms{identities: identities, kyc: c.KYC.rules(),
-		align:   func(ctx context.Context, id authz.PartnerID) error { return records.AlignPartner(ctx, n.store, id) },
+		partners: partners.Config{Peers: n.peers,
+			Align: func(ctx context.Context, id authz.PartnerID) error { return records.AlignPartner(ctx, n.store, id) }},
 		sandbox: &sandbox.Room{Network: net, Moved: n.clock.set, Finish: n.orderWorker(c, books).Finish}}, nil
 }
 
@@ -58,10 +59,22 @@ func (n *node) rooms(c *managementConfig, identities *authn.Room, books mgmt.Sto
 func routes(r rooms) []mgmt.Bound {
 	var rows []mgmt.Bound
 	for _, more := range [][]mgmt.Bound{r.identities.Routes(), users.Routes(), kyc.New(r.kyc).Routes(), balances.Routes(),
-		partners.New(r.align).Routes(), cards.Routes(), orders.Routes(), transactions.Routes(), webhooks.Routes(), r.sandbox.Routes()} {
+		partners.New(r.partners).Routes(), cards.Routes(), orders.Routes(), transactions.Routes(), webhooks.Routes(), r.sandbox.Routes()} {
 		rows = append(rows, more...)
 	}
 	return rows
+}
+
+// peers are who may connect to this node.
+func (n *node) peers() []partners.Peer {
+	list := make([]partners.Peer, len(n.servers))
+	for i, s := range n.servers {
+		stats, peer := s.Stats(), n.setups[i].peer
+		list[i] = partners.Peer{Name: peer.Name, Address: n.listeners[i].Addr().String(), Dialect: peer.Dialect.Name(),
+			Framing: n.setups[i].server.Format.String(), SignOn: peer.RequireSignOn, Links: stats.Links, InFlight: stats.InFlight,
+			FramesIn: stats.FramesIn, FramesOut: stats.FramesOut, Malformed: stats.Malformed}
+	}
+	return list
 }
 
 // kycConfig is how the automated rules decide who is known.

@@ -60,6 +60,17 @@ func TestTheSwitchSeesAtOnceWhatTheAPIDid(t *testing.T) {
 			meets(change.undo, 1, "00")
 		}
 		e.suspension(meets)
+		var peers struct {
+			Items []struct {
+				Name, Dialect, Framing     string
+				Links, FramesIn, FramesOut int64
+			}
+		}
+		e.want(200, &peers, e.as("employee", "GET", "/admin/peers", ""))
+		if len(peers.Items) != 1 || peers.Items[0].Links != 1 || peers.Items[0].FramesIn < 10 || peers.Items[0].FramesOut < 10 ||
+			peers.Items[0].Dialect != "iso87-ascii" || peers.Items[0].Framing != "bin2" {
+			t.Errorf("the peers are %+v", peers)
+		}
 		e.sound()
 	})
 }

@@ -1,5 +1,5 @@
-// Package partners is the operators' room of institutions: partners, the card programs that they run, and the trail of
-// what everybody did.
+// Package partners is the operators' room of institutions: partners, the card programs that they run, the networks that
+// connect, and the trail of what everybody did.
 package partners
 
 import (
@@ -31,14 +31,20 @@ type Tx interface {
 	Audits(ctx context.Context, f record.AuditFilter, page record.Page) (record.List[record.Audit], error)
 }
 
-// Room is the room.
-type Room struct {
-	align func(ctx context.Context, id authz.PartnerID) error
+// Config is what the room asks of others.
+type Config struct {
+	// Align brings all cards of a partner in line with its state, which is too much for one transaction. It may be run
+	// again at any time.
+	Align func(ctx context.Context, id authz.PartnerID) error
+	// Peers tells who may connect to this node.
+	Peers func() []Peer
 }
 
-// New makes the room. align brings all cards of a partner in line with its state, which is too much for one transaction;
-// it may be run again at any time.
-func New(align func(ctx context.Context, id authz.PartnerID) error) *Room { return &Room{align} }
+// Room is the room.
+type Room struct{ cfg Config }
+
+// New makes the room.
+func New(cfg Config) *Room { return &Room{cfg} }
 
 // Partner is one as operators see it.
 type Partner struct {
@@ -106,7 +112,7 @@ func (m *Room) Routes() []mgmt.Bound {
 		mgmt.Handle(row(http.MethodPatch, one, mgmt.RoleAdmin, "partner.change",
 			"Change or suspend a partner: all its cards are declined from now on", "ALREADY_EXISTS", "VERSION_CONFLICT"), m.change),
 	}
-	return append(append(rows, programRoutes()...), auditRoute())
+	return append(append(rows, programRoutes()...), auditRoute(), m.peersRoute())
 }
 
 func row(method, path string, roles mgmt.Roles, audit, summary string, refusals ...string) mgmt.Route {
@@ -163,7 +169,7 @@ func (m *Room) change(ctx context.Context, c *mgmt.Call, in *changeRequest) (Par
 	}
 	if in.Body.State != nil { // also when it is as it was: that finishes what was cut short
 		p.State = *in.Body.State
-		c.After(func() error { return m.align(ctx, p.ID) })
+		c.After(func() error { return m.cfg.Align(ctx, p.ID) })
 	}
 	if err := tx.UpdatePartner(ctx, &p); err != nil {
 		return Partner{}, err
