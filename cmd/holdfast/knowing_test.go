@@ -104,6 +104,7 @@ func TestOperatorDecidesKYC(t *testing.T) {
 		e.want(200, &c, e.as("manager", "POST", one+"/accept", `{"note":"seen"}`))
 		e.refused(409, "ALREADY_USED", e.as("admin", "POST", one+"/reject", `{}`))
 		e.refused(409, "ILLEGAL_STATE", e.as("user", "POST", mine+"/documents?kind=OTHER", aPNG, "Content-Type", "image/png"))
+		e.program("DEPOSIT", 99999936, "")
 		e.want(201, nil, e.as("user", "POST", "/customers/me/balances", `{"currency":"EUR"}`))
 		if told := e.kycEvents(); len(told) != 1 || !strings.Contains(told[0], `"status":"ACCEPTED"`) || !strings.Contains(told[0], c.KycID) {
 			t.Errorf("the partner was told %q", told)

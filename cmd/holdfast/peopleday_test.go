@@ -87,6 +87,7 @@ func TestPartnersDayUpToTheTopUp(t *testing.T) {
 		e.refused(409, "KYC_REQUIRED", e.as("partner", "POST", user+"/balances", `{"currency":"EUR"}`))
 		e.want(200, nil, e.as("partner", "PUT", life+"/kyc", `{"status":"ACCEPTED"}`))
 		e.refused(400, "VALIDATION_ERROR", e.as("partner", "POST", user+"/balances", `{"currency":"EUU"}`))
+		e.refused(422, "CURRENCY_MISMATCH", e.as("partner", "POST", user+"/balances", `{"currency":"USD"}`))
 		var b shownBalance
 		e.want(201, &b, e.as("partner", "POST", user+"/balances", `{"currency":"EUR"}`))
 
@@ -253,6 +254,7 @@ func TestTopUpWithAnIdempotencyKey(t *testing.T) {
 		_, err := tx.SetKYC(ctx, e.partner, e.user, record.KYCAccepted, "test", time.Now())
 		return err
 	})
+	e.program("DEPOSIT", 99999935, "")
 	var b shownBalance
 	e.want(201, &b, e.as("user", "POST", "/customers/me/balances", `{"currency":"EUR"}`))
 	path, key := "/secure/balances/"+b.BalanceID+"/credit", []string{"X-Idempotency-Key", "key-000001"}

@@ -51,9 +51,16 @@ func (n *node) rooms(c *managementConfig, identities *authn.Room, books mgmt.Sto
 	}
 	return rooms{identities: identities, kyc: c.KYC.rules(),
 		partners: partners.Config{Peers: n.peers,
-			Align: func(ctx context.Context, id authz.PartnerID) error { return records.AlignPartner(ctx, n.store, id) }},
+			Align: func(ctx context.Context, id authz.PartnerID) error {
+				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), alignWithin)
+				defer cancel()
+				return records.AlignPartner(ctx, n.store, id)
+			}},
 		sandbox: &sandbox.Room{Network: net, Moved: n.clock.set, Finish: n.orderWorker(c, books).Finish}}, nil
 }
+
+// alignWithin bounds a suspension, whether or not who asked for it is still there: less than a server may take to answer.
+const alignWithin = 25 * time.Second
 
 // routes is the routing table of the management API: each room's rows.
 func routes(r rooms) []mgmt.Bound {

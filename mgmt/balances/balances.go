@@ -18,6 +18,7 @@ type Tx interface {
 	User(ctx context.Context, partner authz.PartnerID, id authz.UserID) (record.User, error)
 	Partner(ctx context.Context, id authz.PartnerID) (record.Partner, error)
 	Programs(ctx context.Context, partner authz.PartnerID, page record.Page) (record.List[record.Program], error)
+	ProgramFor(ctx context.Context, partner authz.PartnerID, b *record.Balance) (record.Program, error)
 	Cards(ctx context.Context, f record.CardFilter, page record.Page) (record.List[record.Card], error)
 
 	OpenBalance(ctx context.Context, b *record.Balance) error

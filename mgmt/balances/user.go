@@ -40,7 +40,7 @@ func userRoutes(channel mgmt.Channel, path string, create, read mgmt.Roles) []mg
 		return mgmt.Route{Method: method, Path: path, Channel: channel, Roles: roles, Audit: audit, Summary: summary, Refusals: refusals}
 	}
 	created := row(http.MethodPost, path, "balance.create", create, "Open a balance for a user whose KYC is accepted", "KYC_REQUIRED",
-		"USER_LOCKED", "USER_REMOVED")
+		"USER_LOCKED", "USER_REMOVED", "CURRENCY_MISMATCH")
 	created.Status = http.StatusCreated
 	return []mgmt.Bound{
 		mgmt.Handle(created, createBalance),
@@ -62,6 +62,10 @@ func createBalance(ctx context.Context, c *mgmt.Call, in *createRequest) (Balanc
 	}
 	b := record.Balance{Partner: u.Partner, User: u.ID, Kind: record.BalanceUser, Currency: cur, CreatedAt: c.At}
 	if err := tx.OpenBalance(ctx, &b); err != nil {
+		return Balance{}, err
+	}
+	// Money in a currency of no program would be bounded by no balance of the partner's.
+	if _, err := tx.ProgramFor(ctx, u.Partner, &b); err != nil {
 		return Balance{}, err
 	}
 	c.Object("balance " + b.PublicID.String())
