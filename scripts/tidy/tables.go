@@ -36,7 +36,7 @@ var rooms = map[string][]string{
 	"store/pgstore":    with(leaves, "authz", "authz/record", "store/arbiter", "store/records"),
 	"store/memholds":   with(leaves, "authz"),
 	"store/redisstore": with(leaves, "authz"),
-	"store/storetest":  with(leaves, "authz", "authz/keystore/emv", "store/records"),
+	"store/storetest":  with(leaves, "authz", "authz/keystore/emv", "authz/record", "store/records"),
 
 	"mgmt/problem":      {"authz", "authz/record"},
 	"mgmt/strict":       {"mgmt/problem"},
@@ -105,6 +105,7 @@ var testLibraries = []string{
 var revealers = map[string]string{
 	"authz/pan":       "defines it",
 	"authz/keystore":  "encrypts and tags the digits, and judges the evidence of a card",
+	"mgmt/cards":      "shows a card to its holder, inside an encrypted answer",
 	"store/storetest": "signs for the chips of its cards",
 	"cmd/holdfast":    "puts the demo's own cards on the wire",
 }
