@@ -36,7 +36,7 @@ var rooms = map[string][]string{
 	"store/pgstore":    with(leaves, "authz", "authz/record", "store/arbiter", "store/records"),
 	"store/memholds":   with(leaves, "authz"),
 	"store/redisstore": with(leaves, "authz"),
-	"store/storetest":  with(leaves, "authz", "authz/keystore/emv", "store/records"),
+	"store/storetest":  with(leaves, "authz", "authz/keystore/emv", "authz/record", "store/records"),
 
 	"mgmt/problem": {"authz", "authz/record"},
 	"mgmt/strict":  {"mgmt/problem"},
