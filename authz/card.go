@@ -91,6 +91,7 @@ type Card struct {
 
 	HolderRestricted  bool // the user or the partner may not transact
 	BalanceRestricted bool // the balance is locked for debits or closed
+	Limited           bool // it has limits, which the journal reads and counts
 
 	Profile  keystore.Sealed // what its evidence is held against; only the keystore reads it
 	HasPIN   bool

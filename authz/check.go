@@ -89,19 +89,22 @@ type Step struct {
 }
 
 // Steps lists the ordered checks of a decision from what the journal kept of it: how many passed and
-// the reason at the end. The last two are those of the hold, deposit first as the seed draws it.
+// the reason at the end. The last three are the journal's: the card's limits, then the funds, deposit first as the seed
+// draws it.
 func Steps(reason Reason, passed int) []Step {
-	names := make([]string, 0, len(checks)+2)
+	names := make([]string, 0, len(checks)+3)
 	for i := range checks {
 		names = append(names, checks[i].name)
 	}
-	names = append(names, "deposit covers it", "balance covers it")
+	names = append(names, "limits allow it", "deposit covers it", "balance covers it")
 	if passed >= len(checks) {
 		switch reason {
-		case DepositShort:
+		case AmountLimit:
 			passed = len(checks)
-		case FundsShort:
+		case DepositShort:
 			passed = len(checks) + 1
+		case FundsShort:
+			passed = len(checks) + 2
 		default:
 			passed = len(names)
 		}

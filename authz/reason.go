@@ -51,6 +51,7 @@ const (
 	CurrencyRefused     // not the balance's currency and no amount in it
 	AmountInvalid       // zero where an amount is needed
 	ReversedBefore      // its reversal came first
+	AmountLimit         // above what the card may spend at once or in a day, week or month
 	DepositShort        // the partner's deposit does not cover it
 	FundsShort          // the user's balance does not cover it
 
@@ -74,7 +75,7 @@ var reasonNames = [...]string{
 	"PIN_REQUIRED", "PIN_NOT_SET", "PIN_BLOCK_INVALID", "PIN_TRIES_EXCEEDED", "PIN_WRONG",
 	"HOLDER_RESTRICTED",
 	"BALANCE_RESTRICTED", "CURRENCY_REFUSED", "AMOUNT_INVALID", "REVERSED_BEFORE_ORIGINAL",
-	"PARTNER_DEPOSIT_INSUFFICIENT", "INSUFFICIENT_FUNDS",
+	"AMOUNT_LIMIT", "PARTNER_DEPOSIT_INSUFFICIENT", "INSUFFICIENT_FUNDS",
 	"DECISION_LATE", "INOPERATIVE", "MALFUNCTION",
 }
 

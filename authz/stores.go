@@ -122,7 +122,10 @@ type Journal interface {
 	//   - a reversal, an advice, a clearing, an increment and an expiry join the life of the transaction that
 	//     MatchOriginal finds, and what is held and posted becomes what the messages of that life come to,
 	//     in whatever order they came; what has no original yet waits for it;
-	//   - a Deferred request is declined where the funds do not cover what the whole life then wants.
+	//   - a Deferred request is declined where the funds do not cover what the whole life then wants;
+	//   - a debit of a card with limits that would use more than one of them allows is Committed as declined with
+	//     AmountLimit, whatever was decided on the funds. What is given back of it is given back to the windows
+	//     in which it was received.
 	//
 	// All of a batch is durable when it returns nil. An error is ErrUnavailable (nothing written) or
 	// ErrUnknown (each entry is written or not, not known which).

@@ -30,7 +30,7 @@ var rooms = map[string][]string{
 	"authz/keystore/emv":    {"authz/keystore/retail"},
 	"authz/keystore/retail": {},
 
-	"store/arbiter":    with(leaves, "authz"),
+	"store/arbiter":    with(leaves, "authz", "authz/record"),
 	"store/records":    with(leaves, "authz", "authz/record"),
 	"store/litestore":  with(leaves, "authz", "authz/record", "store/arbiter", "store/records"),
 	"store/pgstore":    with(leaves, "authz", "authz/record", "store/arbiter", "store/records"),

@@ -15,18 +15,33 @@
 // step by step but folded anew from all of its rows when one more comes, and the difference is applied: so the
 // order in which they came cannot matter. A plain request is a life of its own and pays nothing for this. What comes
 // before its request waits as a step of its card, and marks the card so that the request looks for it.
+//
+// # Limits
+//
+// What a card may spend in a day, a week or a month is counted here and nowhere else. A row says how much it uses, and
+// each of its windows is the sum of the rows that were received in it. A card's windows are guarded by the lock of its
+// balance, which every entry that spends takes anyway. The caches know nothing of them: a card without limits costs
+// nothing, one with limits is looked up with what is read after the lock, and what a limit forbids is declined by this
+// transaction at once, whatever the cache has held for it, without another round. A cache that decided early would
+// save that hold only for declines, which are few, and would have to be confirmed here all the same.
+//
+// A limit for one transaction is compared with all that its life comes to, so that increments do not get around it.
 package arbiter
 
 import (
 	"slices"
 
 	"holdfast/authz"
+	"holdfast/authz/record"
 )
 
 // Arbiter decides the entries of one transaction.
 type Arbiter struct {
 	t    Tables
 	book map[authz.BalanceID]*account
+
+	limits map[authz.CardID][]record.Limit
+	used   map[Window]*use
 
 	fresh []authz.Card // snapshots for entries that were stale because of their card
 }
@@ -89,12 +104,18 @@ func (a *Arbiter) authorize(e *authz.Entry) error {
 			return err
 		}
 	}
+	if err := a.limit(e); err != nil {
+		return err
+	}
 	if contrary, err := a.contrary(e); err != nil || contrary {
 		return errOr(err, func() error { return a.duplicateOrStale(e) })
 	}
 	r := plain(e)
 	inserted, err := a.insert(&r)
 	if err != nil || !inserted {
+		return err
+	}
+	if err := a.spend(spent(e, r.Used)); err != nil {
 		return err
 	}
 	switch r.State {
@@ -126,6 +147,9 @@ func plain(e *authz.Entry) Row {
 		r.State = authz.StatePromised
 	default:
 		r.Placed, r.State = e.Hold, authz.StateAuthorized
+	}
+	if counts(e) {
+		r.Used = r.Placed
 	}
 	return r
 }
@@ -209,7 +233,7 @@ func (a *Arbiter) account(id authz.BalanceID) (*account, error) {
 	return b, nil
 }
 
-// Flush writes the book back, in the order of the ids.
+// Flush writes the book back, in the order of the ids, and then what is used of limits.
 func (a *Arbiter) Flush() error {
 	ids := make([]authz.BalanceID, 0, len(a.book))
 	for id, b := range a.book {
@@ -225,7 +249,7 @@ func (a *Arbiter) Flush() error {
 			return err
 		}
 	}
-	return nil
+	return a.flushUsed()
 }
 
 // Truth is what the caches may learn from a committed batch: the balances of its cards, and the cards

@@ -18,6 +18,7 @@ type member struct {
 	held    int64 // of a hold or posting, in the card's currency
 	state   authz.State
 	company int64
+	used    int64 // of the card's limits
 }
 
 // leg is one amount of a life: a request with the advices that tell how it ended, or an advice whose request never
@@ -29,6 +30,7 @@ type leg struct {
 	amount  int64   // approved, in the card's currency
 	kept    int64   // of amount, after reversals
 	stays   int64   // of kept, after clearings and expiry
+	unspent int64   // of kept, what expired or the last clearing left
 
 	replaced, reversed, expired, cleared bool
 }
@@ -252,6 +254,7 @@ func (l *life) end() {
 		l.clear(since, x.ID)
 		for _, g := range l.legs {
 			if g.stays > 0 && g.carrier.ID < x.ID && !g.carrier.posts() || g.promised() && g.carrier.ID < x.ID {
+				g.unspent += g.stays
 				g.stays, g.expired = 0, true
 			}
 		}
@@ -289,6 +292,7 @@ func (l *life) clear(after, before authz.ID) {
 			if final {
 				taken = g.stays
 			}
+			g.unspent += taken - min(share, taken)
 			share -= min(share, taken)
 			g.stays -= taken
 			g.cleared = g.cleared || g.stays == 0 && !g.expired && !g.replaced
@@ -313,6 +317,9 @@ func (l *life) share(c *member) int64 {
 // result gives each row its share and its state.
 func (l *life) result() {
 	for _, g := range l.legs {
+		if c := g.carrier; c != nil && c.Flags&FlagLimited != 0 {
+			c.used = g.kept - g.unspent
+		}
 		for _, m := range g.members {
 			switch {
 			case !m.approves() && m.Answered == authz.DecisionLate && m.Reason.Funded():

@@ -157,7 +157,7 @@ func row(e *authz.Entry) *Stored {
 			NetworkID: q.NetworkID, Approval: d.ApprovalCode, Amount: q.Amount.Minor, Currency: q.Amount.Currency,
 			State: r.State, Placed: r.Placed, ReceivedAt: q.ReceivedAt},
 		Partner: e.Card.Partner, Card: e.Card.ID, Balance: e.Card.Balance, Deposit: e.Card.Deposit, Phase: q.Phase,
-		Billing: q.Billing, Flags: r.Flags(), Reason: d.Reason, Answered: d.Reason, Dup: q.Dup,
+		Billing: q.Billing, Flags: r.Flags(), Channel: q.Channel, Reason: d.Reason, Answered: d.Reason, Dup: q.Dup,
 	}
 	if e.Life > 0 {
 		s.Expires = q.ReceivedAt.Add(e.Life).UnixMicro()

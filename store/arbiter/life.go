@@ -90,7 +90,13 @@ func (a *Arbiter) continues(e *authz.Entry) (bool, error) {
 			return false, err
 		}
 	}
+	over, err := a.over(e, l)
+	if err != nil {
+		return false, err
+	}
 	switch {
+	case over:
+		e.Decision.Reason = authz.AmountLimit
 	case need > 0 && need > least && e.Deferred:
 		e.Decision.Reason = authz.FundsShort
 		if d, err := a.short(e.Card.Deposit, need); err != nil || d {

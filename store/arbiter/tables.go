@@ -5,6 +5,7 @@ import (
 
 	"holdfast/authz"
 	"holdfast/authz/money"
+	"holdfast/authz/record"
 )
 
 // Tables is the truth inside one transaction of an engine: what is written is seen by what is read after it.
@@ -38,6 +39,11 @@ type Reads interface {
 	Life(life authz.ID) ([]Stored, error)
 	// Company finds the partner's COMPANY balance in a currency; 0: it has none.
 	Company(partner authz.PartnerID, c money.Currency) (authz.BalanceID, error)
+	// Limits reads a card's limits.
+	Limits(card authz.CardID) ([]record.Limit, error)
+	// Used reads what is used of windows, and leaves out those that nothing has been used of yet. Whoever locks
+	// the balances of their cards is the only one to change it.
+	Used(windows []Window) (map[Window]int64, error)
 }
 
 // Writes changes rows.
@@ -64,6 +70,8 @@ type Writes interface {
 	Post(p Posting) error
 	// SetAccount writes a balance back, its version already raised.
 	SetAccount(id authz.BalanceID, a Account) error
+	// SetUsed writes what is used of a window.
+	SetUsed(w Window, used int64) error
 }
 
 // RowsMax bounds what one message may make an engine read.
@@ -93,6 +101,7 @@ type Row struct {
 	Placed   int64     // held or posted
 	Undone   int64     // of Placed, what was undone before it came
 	Given    int64     // what this row undid of others
+	Used     int64     // of the card's limits
 	Original authz.ID  // the row that it is about; 0: none
 	Due      time.Time // when its hold expires; zero: by the entry
 	Step     *Step     // nil: a request that is a life of its own
@@ -116,6 +125,7 @@ const (
 	FlagOwnRate = 1 << iota
 	FlagAtOnce
 	FlagRestart
+	FlagLimited // a debit of a card that had limits: it counts towards them
 )
 
 // Flags are the row's yes-or-no facts as one number.
@@ -128,6 +138,9 @@ func (r *Row) Flags() (bits int64) {
 	}
 	if r.Entry.Restart {
 		bits |= FlagRestart
+	}
+	if counts(r.Entry) {
+		bits |= FlagLimited
 	}
 	return bits
 }
@@ -150,6 +163,7 @@ type Change struct {
 	State   authz.State
 	Expires int64 // microseconds since 1970; 0: never
 	Company int64
+	Used    int64
 }
 
 // Release is a part of a hold or posting that ended, and by which row; below zero, it came back.
@@ -179,6 +193,8 @@ type Stored struct {
 	Phase            authz.Phase
 	Billing          money.Amount
 	Flags            int64
+	Channel          authz.Channel
+	Used             int64 // of the card's limits, in its currency
 	Expires          int64
 	Reason           authz.Reason
 	Answered         authz.Reason // what a repeat is told

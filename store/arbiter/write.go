@@ -37,7 +37,7 @@ func (a *Arbiter) write(e *authz.Entry, me *Stored, c *kin, l *life) error {
 	if c.life != 0 {
 		step.Life = c.life
 	}
-	r := Row{Entry: e, State: m.state, Placed: me.Placed, Undone: me.Placed - m.held, Original: c.about, Step: &step}
+	r := Row{Entry: e, State: m.state, Placed: me.Placed, Undone: me.Placed - m.held, Used: m.used, Original: c.about, Step: &step}
 	for _, x := range l.members {
 		if x != m {
 			r.Given += x.Held - x.held
@@ -67,17 +67,20 @@ func (a *Arbiter) write(e *authz.Entry, me *Stored, c *kin, l *life) error {
 // apply brings rows, balances and ledger to what the fold made of the life. by is the row that caused it, the group
 // is of the postings. The row that an entry has just written is as it should be.
 func (a *Arbiter) apply(e *authz.Entry, l *life, by, groupID authz.ID) error {
+	if err := a.spend(l.spent()); err != nil {
+		return err
+	}
 	g := group{a: a, e: e, id: groupID}
 	for _, m := range l.members {
 		if err := a.settle(&g, m); err != nil {
 			return err
 		}
-		next := Change{Held: m.held, State: m.state, Company: m.company}
+		next := Change{Held: m.held, State: m.state, Company: m.company, Used: m.used}
 		if m.state.Open() {
 			next.Expires = l.expires()
 		}
 		fresh := m.ID == by && !e.Void
-		if fresh || next == (Change{m.Held, m.State, m.Expires, m.Step.Company}) {
+		if fresh || next == (Change{m.Held, m.State, m.Expires, m.Step.Company, m.Used}) {
 			continue
 		}
 		if err := a.t.Change(m.ID, next); err != nil {

@@ -97,8 +97,8 @@ func (a tables) each(sql string, bind func(*binder), f func(*sqlite.Stmt)) error
 
 // Change implements [arbiter.Writes].
 func (a tables) Change(id authz.ID, c arbiter.Change) error {
-	if err := a.exec("UPDATE authorizations SET held = ?1, state = ?2, expires_at = ?3 WHERE id = ?4", func(b *binder) {
-		b.int(c.Held, int64(c.State), c.Expires, int64(id))
+	if err := a.exec("UPDATE authorizations SET held = ?1, state = ?2, expires_at = ?3, used = ?4 WHERE id = ?5", func(b *binder) {
+		b.int(c.Held, int64(c.State), c.Expires, c.Used, int64(id))
 	}); err != nil {
 		return err
 	}

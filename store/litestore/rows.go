@@ -18,9 +18,9 @@ const insertRow = `INSERT INTO authorizations (id, partner_id, card_id, stan, du
  peer, kind, tran, amount, currency, billing_amount, billing_currency, placed, held, given, original_id,
  state, reason, answered, approval, passed, user_before, deposit_before, card_version, rrn, acquirer,
  forwarder, terminal, merchant, transmitted, local, processing, mcc, entry_mode, bin, last4, received_at,
- network_id, phase, channel, country, flags, expires_at)
+ network_id, phase, channel, country, flags, expires_at, used)
 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?38,?16,?17,?18,?19,?19,?20,?21,?22,?23,?24,
- ?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36,?37,?39,?40,?41,?42,?43,?44)
+ ?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36,?37,?39,?40,?41,?42,?43,?44,?45)
 ON CONFLICT (dup) DO NOTHING`
 
 // Insert implements [arbiter.Writes].
@@ -55,7 +55,7 @@ func (a tables) Insert(r *arbiter.Row) (bool, error) {
 	b.text(q.NetworkID)
 	b.int(int64(q.Phase), int64(q.Channel))
 	b.text(q.Country)
-	b.int(r.Flags(), r.Expires())
+	b.int(r.Flags(), r.Expires(), r.Used)
 	if err := run(s); err != nil {
 		return false, err
 	}
@@ -84,7 +84,7 @@ func (a tables) settle(e *authz.Entry) error {
 const readRow = `SELECT a.id, a.kind, a.peer, a.stan, a.rrn, a.acquirer, a.forwarder, a.terminal, a.transmitted, a.local,
  a.processing, a.amount, a.placed, a.held, a.state, a.received_at, a.balance_id, a.deposit_id, a.partner_id, a.answered,
  a.approval, a.passed, a.user_before, a.deposit_before, a.card_id, a.currency, a.tran, a.network_id, a.phase, a.flags,
- a.expires_at, a.billing_amount, a.billing_currency, a.reason, a.dup,
+ a.expires_at, a.billing_amount, a.billing_currency, a.reason, a.channel, a.used, a.dup,
  s.life_id, s.original_kind, s.original_stan, s.original_transmitted, s.original_local, s.original_acquirer,
  s.original_forwarder, s.stood_in, s.partial, s.final, s.final_billing, s.returned, s.part, s.parts, s.company,
  s.fx_to_user, s.percent, s.at_least
@@ -122,6 +122,7 @@ func scanRow(s *sqlite.Stmt) (row arbiter.Stored) {
 	row.Card, row.Currency, row.Transaction = authz.CardID(c.int()), currency(c.int()), authz.Transaction(c.int())
 	row.NetworkID, row.Phase, row.Flags, row.Expires = c.text(), authz.Phase(c.int()), c.int(), c.int()
 	row.Billing.Minor, row.Billing.Currency, row.Reason = c.int(), currency(c.int()), authz.Reason(c.int())
+	row.Channel, row.Used = authz.Channel(c.int()), c.int()
 	s.ColumnBytes(c.n, row.Dup[:])
 	c.n++
 	row.Life, row.HasStep = row.ID, !c.null()

@@ -115,7 +115,8 @@ func (a tables) Snapshot(id authz.CardID) (authz.Card, error) {
 }
 
 const readCardSQL = `SELECT id, version, partner_id, program_id, user_id, balance_id, coalesce(deposit_id, 0),
- currency, state, lock, expiry, holder_restricted, balance_restricted, profile, has_pin, pin_tries, pin_lock, atc FROM cards WHERE `
+ currency, state, lock, expiry, holder_restricted, balance_restricted, profile, has_pin, pin_tries, pin_lock, atc,
+ limited FROM cards WHERE `
 
 func readCard(c *sqlite.Conn, where string, bind func(*binder)) (authz.Card, error) {
 	s, err := c.Prepare(readCardSQL + where)
@@ -140,7 +141,7 @@ func readCard(c *sqlite.Conn, where string, bind func(*binder)) (authz.Card, err
 		Expiry: authz.Month(s.ColumnInt64(10)), HolderRestricted: s.ColumnInt64(11) != 0,
 		BalanceRestricted: s.ColumnInt64(12) != 0, Profile: keystore.Sealed(s.ColumnText(13)),
 		HasPIN: s.ColumnInt64(14) != 0, PINTries: uint8(s.ColumnInt64(15)), PINLock: s.ColumnInt64(16) != 0,
-		ATC: uint16(s.ColumnInt64(17)),
+		ATC: uint16(s.ColumnInt64(17)), Limited: s.ColumnInt64(18) != 0,
 	}
 	return card, s.Reset()
 }

@@ -20,6 +20,7 @@ type columns struct {
 	rows     rowColumns
 	postings postingColumns
 	balances balanceColumns
+	used     useColumns
 	pace     pace
 	suspects suspects
 }
@@ -28,6 +29,7 @@ func (c *columns) reset() {
 	c.rows.reset()
 	c.postings.reset()
 	c.balances.reset()
+	c.used.reset()
 }
 
 // rowColumns are new rows of authorizations, in the server's binary form of an array of the table's rows: one
@@ -73,13 +75,13 @@ func (c *rowColumns) add(r *arbiter.Row) {
 	c.texts(q.NetworkID)
 	c.numbers(int64(q.Phase), int64(q.Channel))
 	c.texts(q.Country)
-	c.numbers(r.Flags(), r.Expires())
+	c.numbers(r.Flags(), r.Expires(), r.Used)
 	binary.BigEndian.PutUint32(c.raw[start:], uint32(len(c.raw)-start-4))
 	c.settled.add(e)
 }
 
 // rowWidth is how many columns add writes. The server refuses rows of another width, or with other types.
-const rowWidth = 46
+const rowWidth = 47
 
 func (c *rowColumns) numbers(values ...int64) {
 	for _, v := range values {

@@ -9,6 +9,7 @@ import (
 
 	"holdfast/authz"
 	"holdfast/authz/money"
+	"holdfast/authz/record"
 	"holdfast/store/arbiter"
 )
 
@@ -178,6 +179,15 @@ func (g *guess) Life(authz.ID) ([]arbiter.Stored, error) { return nil, errUnread
 func (g *guess) Company(authz.PartnerID, money.Currency) (authz.BalanceID, error) {
 	return 0, errUnread
 }
+
+// Limits implements [arbiter.Reads].
+func (g *guess) Limits(authz.CardID) ([]record.Limit, error) { return nil, errUnread }
+
+// Used implements [arbiter.Reads].
+func (g *guess) Used([]arbiter.Window) (map[arbiter.Window]int64, error) { return nil, errUnread }
+
+// SetUsed implements [arbiter.Writes].
+func (g *guess) SetUsed(arbiter.Window, int64) error { return errUnread }
 
 // Change implements [arbiter.Writes].
 func (g *guess) Change(authz.ID, arbiter.Change) error { return errUnread }

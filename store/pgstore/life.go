@@ -72,8 +72,8 @@ func (t *tables) Company(partner authz.PartnerID, c money.Currency) (id authz.Ba
 // Change implements [arbiter.Writes].
 func (t *tables) Change(id authz.ID, c arbiter.Change) error {
 	t.forget(id)
-	if err := t.exec("UPDATE authorizations SET held = $1, state = $2, expires_at = $3 WHERE id = $4", c.Held, int64(c.State),
-		c.Expires, int64(id)); err != nil {
+	if err := t.exec("UPDATE authorizations SET held = $1, state = $2, expires_at = $3, used = $4 WHERE id = $5", c.Held,
+		int64(c.State), c.Expires, c.Used, int64(id)); err != nil {
 		return err
 	}
 	return t.exec("UPDATE steps SET company = $1 WHERE authorization_id = $2 AND company <> $1", c.Company, int64(id))

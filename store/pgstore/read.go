@@ -23,14 +23,15 @@ func currency(n int64) money.Currency {
 }
 
 const readCard = `SELECT id, version, partner_id, program_id, user_id, balance_id, coalesce(deposit_id, 0), currency,
- state, lock, expiry, holder_restricted = 1, balance_restricted = 1, tag, profile, has_pin = 1, pin_tries, pin_lock = 1, atc
+ state, lock, expiry, holder_restricted = 1, balance_restricted = 1, tag, profile, has_pin = 1, pin_tries, pin_lock = 1, atc, limited = 1
 FROM cards WHERE `
 
 func scanCard(r pgx.Row) (c authz.Card, tag authz.Tag, err error) {
 	var cur int64
 	var raw, profile []byte
 	err = r.Scan(&c.ID, &c.Version, &c.Partner, &c.Program, &c.User, &c.Balance, &c.Deposit, &cur, &c.State, &c.Lock,
-		&c.Expiry, &c.HolderRestricted, &c.BalanceRestricted, &raw, &profile, &c.HasPIN, &c.PINTries, &c.PINLock, &c.ATC)
+		&c.Expiry, &c.HolderRestricted, &c.BalanceRestricted, &raw, &profile, &c.HasPIN, &c.PINTries, &c.PINLock, &c.ATC,
+		&c.Limited)
 	c.Currency, c.Profile = currency(cur), keystore.Sealed(profile)
 	copy(tag[:], raw)
 	return c, tag, err

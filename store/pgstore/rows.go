@@ -13,7 +13,8 @@ import (
 const readRow = `SELECT a.id, a.kind, a.peer, a.stan, a.rrn, a.acquirer, a.forwarder, a.terminal, a.transmitted, a.local,
  a.processing, a.amount, a.placed, a.held, a.state, a.received_at, a.balance_id, a.deposit_id, a.partner_id, a.answered,
  a.approval, a.passed, a.user_before, a.deposit_before, a.card_id, a.currency, a.tran, a.network_id, a.phase, a.flags,
- a.expires_at, a.billing_amount, a.billing_currency, a.reason, a.dup, s.authorization_id IS NOT NULL, coalesce(s.life_id, a.id),
+ a.expires_at, a.billing_amount, a.billing_currency, a.reason, a.dup, a.channel, a.used,
+ s.authorization_id IS NOT NULL, coalesce(s.life_id, a.id),
  coalesce(s.original_kind, 0), coalesce(s.original_stan, ''), coalesce(s.original_transmitted, ''), coalesce(s.original_local, ''),
  coalesce(s.original_acquirer, ''), coalesce(s.original_forwarder, ''), coalesce(s.stood_in, 0) = 1, coalesce(s.partial, 0) = 1,
  coalesce(s.final, 0), coalesce(s.final_billing, 0), coalesce(s.returned, 0), coalesce(s.part, 0), coalesce(s.parts, 0),
@@ -28,7 +29,7 @@ func scanRow(r pgx.Rows) (s arbiter.Stored, err error) {
 	err = r.Scan(&s.ID, &s.Kind, &s.Peer, &t.STAN, &t.RRN, &t.Acquirer, &t.Forwarder, &t.Terminal, &t.Transmitted,
 		&t.Local, &t.ProcessingCode, &s.Amount, &s.Placed, &s.Held, &s.State, &received, &s.Balance, &s.Deposit,
 		&s.Partner, &s.Answered, &s.Approval, &s.Passed, &user, &deposit, &s.Card, &cur, &s.Transaction, &s.NetworkID,
-		&s.Phase, &s.Flags, &s.Expires, &s.Billing.Minor, &billing, &s.Reason, &key, &s.HasStep, &p.Life,
+		&s.Phase, &s.Flags, &s.Expires, &s.Billing.Minor, &billing, &s.Reason, &key, &s.Channel, &s.Used, &s.HasStep, &p.Life,
 		&o.Kind, &o.STAN, &o.Transmitted, &o.Local, &o.Acquirer, &o.Forwarder, &p.StoodIn, &p.Partial,
 		&p.Final, &p.FinalBilling, &p.Returned, &p.Part, &p.Parts, &p.Company, &p.FXToUser, &p.Percent, &p.AtLeast)
 	s.ReceivedAt, s.Currency, s.Billing.Currency, s.Life = time.UnixMicro(received), currency(cur), currency(billing), p.Life

@@ -121,7 +121,8 @@ func newest(first, second authz.Truth) authz.Truth {
 }
 
 // suspects are cards that a guess would be wrong about: marked ones, and those with a balance that was forced below
-// zero. A committer learns them when it has read them, and forgets those that have become ordinary.
+// zero. A committer learns them when it has read them, and forgets those that have become ordinary. Of cards with
+// limits, about which a guess knows too little, the snapshots tell.
 type suspects map[authz.CardID]struct{}
 
 // suspectsMax bounds them. A card that is not remembered costs a refused guess.
@@ -129,12 +130,9 @@ const suspectsMax = 1 << 16
 
 func (s suspects) among(group []*job) map[authz.CardID]struct{} {
 	odd := make(map[authz.CardID]struct{})
-	if len(s) == 0 {
-		return odd
-	}
 	for _, j := range group {
 		for _, e := range j.left {
-			if _, is := s[cardOf(e)]; is {
+			if _, is := s[cardOf(e)]; is || e.Card != nil && e.Card.Limited {
 				odd[cardOf(e)] = struct{}{}
 			}
 		}

@@ -26,6 +26,7 @@ type tables struct {
 	accounts map[authz.BalanceID]arbiter.Account // locked
 	keys     map[authz.DupKey]*arbiter.Stored    // rows that were there; nil: this transaction wrote it or changed it
 	waiting  map[authz.DupKey]struct{}           // rows in out
+	limited  limited
 }
 
 type cardVersion struct{ version, marks int64 }
@@ -71,6 +72,7 @@ func (t *tables) begin(group []*job, patience time.Duration) error {
 			b.Queue(lockBalances, deposits).Query(each(t.account))
 		}
 		b.Queue(readCards, cards, forgotten(group)).Query(each(t.card))
+		t.limited.queue(b, group)
 	}
 	b.Queue(readRow+"a.dup = ANY($1)", keys).Query(each(t.key))
 	return t.conn.SendBatch(t.ctx, b).Close()
@@ -207,6 +209,7 @@ func (t *tables) commit() error {
 	t.out.rows.settled.queue(b)
 	t.out.postings.queue(b)
 	t.out.balances.queue(b)
+	t.out.used.queue(b)
 	b.Queue("COMMIT")
 	results := t.conn.SendBatch(t.ctx, b)
 	for range b.Len() - 1 {

@@ -9,7 +9,8 @@ import (
 )
 
 // SetLimits replaces a card's limits, in a new version of the card: no authorization that is received after the commit
-// exceeds them.
+// exceeds them. A card's spending counts from the moment that it has a limit, in every scope and window; so a limit that
+// is added or changed later knows what was spent before it, and the first one does not.
 func (t *Tx) SetLimits(ctx context.Context, partner authz.PartnerID, id authz.CardID, limits []record.Limit,
 	at time.Time) (record.Card, error) {
 	if err := record.CheckLimits(limits); err != nil {
@@ -44,7 +45,7 @@ func (t *Tx) Limits(ctx context.Context, id authz.CardID) ([]record.Limit, error
 	return all, err
 }
 
-// LimitUse reads what is used of the windows that a moment lies in.
+// LimitUse reads what is used of the windows that a moment lies in. The journal keeps it, with its rows.
 func (t *Tx) LimitUse(ctx context.Context, id authz.CardID, at time.Time) ([]record.LimitUse, error) {
 	use := table[record.LimitUse]{name: "limit_use", columns: "scope, span, started_at, used", scan: func(r Row) record.LimitUse {
 		return record.LimitUse{Card: id, Scope: record.LimitScope(r.Text(0)), Window: record.LimitWindow(r.Text(1)), Start: moment(r,
@@ -59,19 +60,4 @@ func (t *Tx) LimitUse(ctx context.Context, id authz.CardID, at time.Time) ([]rec
 		}
 	}
 	return now, err
-}
-
-// UseLimit adds to what is used of all windows of a card that a moment lies in, or with a negative amount gives back;
-// what is used never falls below zero. It is for whoever holds the lock of the card's balance row.
-func (t *Tx) UseLimit(ctx context.Context, id authz.CardID, scopes []record.LimitScope, amount int64, at time.Time) error {
-	for _, scope := range scopes {
-		for _, window := range []record.LimitWindow{record.LimitDay, record.LimitWeek, record.LimitMonth} {
-			if _, err := t.q.Exec(ctx, `INSERT INTO limit_use (card_id, scope, span, started_at, used) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (card_id, scope, span, started_at) DO UPDATE SET used = CASE WHEN limit_use.used + $6 > 0 THEN limit_use.used + $6 ELSE 0 END`,
-				int64(id), string(scope), string(window), window.Start(at).UnixMicro(), max(amount, 0), amount); err != nil {
-				return wrap("use limit", err)
-			}
-		}
-	}
-	return nil
 }

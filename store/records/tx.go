@@ -107,12 +107,12 @@ func (t *Tx) changes(ctx context.Context) (Changes, error) {
 				Deposit: authz.BalanceID(r.Int(5)), Currency: currency(r.Int(6)), State: authz.CardState(r.Int(7)),
 				Lock: authz.LockReason(r.Int(8)), Expiry: authz.Month(r.Int(9)), HolderRestricted: r.Int(10) != 0,
 				BalanceRestricted: r.Int(11) != 0, Profile: keystore.Sealed(r.Bytes(13)), HasPIN: r.Int(14) != 0,
-				PINTries: uint8(r.Int(15)), PINLock: r.Int(16) != 0, ATC: uint16(r.Int(17))}}
+				PINTries: uint8(r.Int(15)), PINLock: r.Int(16) != 0, ATC: uint16(r.Int(17)), Limited: r.Int(18) != 0}}
 			copy(changed.Tag[:], r.Bytes(12))
 			c.Cards = append(c.Cards, changed)
 			return nil
 		}, `SELECT version, partner_id, program_id, user_id, balance_id, coalesce(deposit_id, 0), currency, state, lock,
- expiry, holder_restricted, balance_restricted, tag, profile, has_pin, pin_tries, pin_lock, atc FROM cards WHERE id = $1`,
+ expiry, holder_restricted, balance_restricted, tag, profile, has_pin, pin_tries, pin_lock, atc, limited FROM cards WHERE id = $1`,
 			int64(id)); err != nil {
 			return c, wrap("read what changed", err)
 		}

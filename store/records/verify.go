@@ -182,6 +182,11 @@ func Verify(ctx context.Context, s interface {
 		}
 		report.Checked = append(report.Checked, c)
 		report.Violations = append(report.Violations, broken[:min(len(broken), violationsMax)]...)
+		if err != nil {
+			return err
+		}
+		c, err = verifyLimits(ctx, q, &report.Violations)
+		report.Checked = append(report.Checked, c)
 		return err
 	})
 	return report, err

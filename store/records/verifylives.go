@@ -47,6 +47,13 @@ WHERE state IN (%[1]d, %[2]d) AND held <= 0 OR state NOT IN (%[1]d, %[2]d) AND h
 WHERE CASE WHEN NOT ` + posting + ` THEN 0 WHEN ` + toHolder + ` THEN -a.held ELSE a.held - coalesce(s.company, 0) END
  <> coalesce(p.total, 0) ORDER BY a.id`,
 			text: "authorization %d keeps %d, its postings sum to %d",
+		}, {
+			name:  "what counts towards limits is what is held or was posted",
+			count: "SELECT count(*) FROM authorizations WHERE flags & 8 <> 0",
+			broken: fmt.Sprintf(`SELECT id, used, held FROM authorizations
+WHERE used > placed OR used > 0 AND (flags & 8 = 0 OR state NOT IN (%[1]d, %[2]d, %[3]d, %[4]d, %[5]d))
+ OR flags & 8 <> 0 AND state IN (%[1]d, %[2]d) AND used < held ORDER BY id`, authorized, captured, cleared, expired, replaced),
+			text: "authorization %d uses %d of the limits and has %d held",
 		},
 	}
 }

@@ -101,8 +101,12 @@ type run struct {
 // outcome is how a run ended.
 type outcome struct {
 	held, posted int64
+	used         int64 // of the limits, where the card has any
 	cases        string
 }
+
+// limited reports whether the set's cards have limits, which are high enough.
+func (r *run) limited() bool { return len(r.set)%2 == 0 }
 
 type orders struct {
 	*World
@@ -124,7 +128,7 @@ func (o *orders) enrol() {
 				return err
 			}
 		}
-		return nil
+		return o.limit(ctx, q)
 	})
 	if err != nil {
 		o.t.Fatal(err)
@@ -143,6 +147,23 @@ func (o *orders) enrol() {
 			r.messages[l] = o.message(i, r.holder, l)
 		}
 	}
+}
+
+func (o *orders) limit(ctx context.Context, q records.Querier) error {
+	for _, r := range o.runs {
+		if !r.limited() {
+			continue
+		}
+		id := int64(r.holder.Card)
+		if _, err := q.Exec(ctx, "INSERT INTO limits (card_id, scope, span, amount) VALUES ($1, 'GENERAL', 'DAY', 1000000)",
+			id); err != nil {
+			return err
+		}
+		if _, err := q.Exec(ctx, "UPDATE cards SET limited = 1 WHERE id = $1", id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (o *orders) message(run int, h Holder, l byte) *authz.Request {
@@ -273,6 +294,12 @@ func (o *orders) read() {
 			byCard[row.Int(1)].states[o.labels[authz.ID(row.Int(0))]] = authz.State(row.Int(2))
 			return nil
 		}, "SELECT id, card_id, state FROM authorizations"); err != nil {
+			return err
+		}
+		if err := q.Query(ctx, func(row records.Row) error {
+			byCard[row.Int(0)].end.used = row.Int(1)
+			return nil
+		}, "SELECT card_id, used FROM limit_use WHERE scope = 'GENERAL' AND span = 'DAY'"); err != nil {
 			return err
 		}
 		return q.Query(ctx, func(row records.Row) error {

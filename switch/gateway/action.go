@@ -56,6 +56,7 @@ var codes = [...]code{
 	{authz.CurrencyRefused, "9102", "902", "12"},
 	{authz.AmountInvalid, "1010", "110", "13"},
 	{authz.ReversedBefore, "1000", "100", "05"},
+	{authz.AmountLimit, "1021", "121", "61"},
 	{authz.DepositShort, "1016", "116", "51"},
 	{authz.FundsShort, "1016", "116", "51"},
 	{authz.DecisionLate, "9111", "911", "91"},

@@ -1,0 +1,377 @@
+package storetest
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"holdfast/authz"
+	"holdfast/authz/money"
+	"holdfast/authz/record"
+	"holdfast/store/records"
+)
+
+// limitTests are the part of the suite about what a card may spend.
+var limitTests = []rule{
+	{"a limit declines what exceeds it, before the funds", limitDeclines},
+	{"a limit counts in its scope and its window", limitScopes},
+	{"what is given back is given back to its own window", limitGivesBack},
+	{"a clearing above the hold uses nothing, and the last one gives back what it leaves", limitCleared},
+	{"an increment uses the limit of its transaction", limitIncrements},
+	{"what was approved in stand-in is used, and its request uses no more", limitStandIn},
+	{"a lowered limit is stale and then declines", limitLowered},
+	{"a first limit does not know what was spent before", limitFirst},
+	{"a repeat is told what was decided, whatever is used since", limitRepeat},
+	{"concurrent batches never exceed a limit", limitConcurrent},
+	{"limits agree with a model", limitModel},
+}
+
+func general(span record.LimitWindow, amount int64) record.Limit {
+	return record.Limit{Scope: record.LimitGeneral, Window: span, Amount: amount}
+}
+
+// limit sets a card's limits, as the API does.
+func (b *bench) limit(h Holder, limits ...record.Limit) {
+	b.t.Helper()
+	ctx := context.Background()
+	if _, err := records.Transact(ctx, b.Store, b.Keys, func(tx *records.Tx) error {
+		_, err := tx.SetLimits(ctx, h.Partner, h.Card, limits, Epoch)
+		return err
+	}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// used checks what Alice's card has used of a scope, in the day, week and month of a moment.
+func (b *bench) used(scope record.LimitScope, at time.Time, day, week, month int64) {
+	b.t.Helper()
+	found := map[record.LimitWindow]int64{}
+	ctx := context.Background()
+	if err := records.Read(ctx, b.Store, b.Keys, func(tx *records.Tx) error {
+		all, err := tx.LimitUse(ctx, b.Alice.Card, at)
+		for _, u := range all {
+			if u.Scope == scope {
+				found[u.Window] = u.Used
+			}
+		}
+		return err
+	}); err != nil {
+		b.t.Fatal(err)
+	}
+	if d, w, m := found[record.LimitDay], found[record.LimitWeek], found[record.LimitMonth]; d != day || w != week || m != month {
+		b.t.Errorf("%s on %s: %d, %d, %d used of day, week, month; want %d, %d, %d", scope, at.Format(time.DateOnly), d, w,
+			m, day, week, month)
+	}
+}
+
+// on makes a purchase that is received some days after the epoch, which is a Sunday, 22 November.
+func (b *bench) on(days int, channel authz.Channel, amount int64) *authz.Request {
+	r := b.Request(b.Alice, authz.Authorization, amount)
+	r.ReceivedAt, r.Channel = r.ReceivedAt.AddDate(0, 0, days), channel
+	return r
+}
+
+func (b *bench) approved(r *authz.Request) *authz.Request {
+	b.t.Helper()
+	b.decided(b.entry(b.Alice, r, authz.Approved), authz.Committed, authz.Approved)
+	return r
+}
+
+// exceeds has a request that was approved elsewhere declined by the limits.
+func (b *bench) exceeds(r *authz.Request) {
+	b.t.Helper()
+	e := b.decided(b.entry(b.Alice, r, authz.Approved), authz.Committed, authz.AmountLimit)
+	if e.Decision.ApprovalCode != "" || e.Decision.Amount != 0 || e.Decision.ApprovedTransaction != 0 {
+		b.t.Errorf("a decline for %d with the code %q", e.Decision.Amount, e.Decision.ApprovalCode)
+	}
+}
+
+func limitDeclines(_ *testing.T, b *bench) {
+	b.limit(b.Alice, general(record.LimitTransaction, 35_00), general(record.LimitDay, 50_00))
+	b.exceeds(b.on(0, authz.ChannelPOS, 35_01))
+	b.approved(b.on(0, authz.ChannelPOS, 30_00))
+	b.exceeds(b.on(0, authz.ChannelPOS, 20_01))
+	for _, reason := range []authz.Reason{authz.FundsShort, authz.DepositShort} {
+		b.decided(b.entry(b.Alice, b.on(0, authz.ChannelPOS, 900_00), reason), authz.Committed, authz.AmountLimit)
+	}
+	posted := b.on(0, authz.ChannelPOS, 20_00)
+	posted.Kind = authz.Financial
+	b.approved(posted)
+	b.exceeds(b.on(0, authz.ChannelPOS, 1))
+	b.approved(b.on(1, authz.ChannelPOS, 1))
+	b.left(49_99, 99_99)
+	b.approve(b.Bob, authz.Authorization, 90_00) // has no limits
+}
+
+func limitScopes(_ *testing.T, b *bench) {
+	b.limit(b.Alice, record.Limit{Scope: record.LimitATM, Window: record.LimitDay, Amount: 10_00},
+		record.Limit{Scope: record.LimitEcommerce, Window: record.LimitWeek, Amount: 12_00},
+		record.Limit{Scope: record.LimitForeign, Window: record.LimitMonth, Amount: 5_00}, general(record.LimitMonth, 60_00))
+	b.approved(b.on(0, authz.ChannelATM, 10_00))
+	b.exceeds(b.on(0, authz.ChannelATM, 1))
+	b.approved(b.on(1, authz.ChannelATM, 1_00)) // another day and week
+	b.approved(b.on(0, authz.ChannelECommerce, 12_00))
+	b.exceeds(b.on(0, authz.ChannelECommerce, 1))
+	b.approved(b.on(1, authz.ChannelECommerce, 12_00))
+	b.exceeds(b.on(7, authz.ChannelECommerce, 1)) // the Sunday of that week
+	usd, err := money.ByAlpha("USD")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	foreign := b.on(8, authz.ChannelATM, 4_00)
+	foreign.Amount, foreign.Billing = money.Amount{Minor: 4_50, Currency: usd}, foreign.Amount
+	b.approved(foreign)
+	over := b.on(8, authz.ChannelPOS, 1_01)
+	over.Amount, over.Billing = money.Amount{Minor: 1_20, Currency: usd}, over.Amount
+	b.exceeds(over)
+	b.used(record.LimitForeign, foreign.ReceivedAt, 4_00, 4_00, 4_00)
+	b.used(record.LimitATM, foreign.ReceivedAt, 4_00, 4_00, 15_00)
+	b.used(record.LimitGeneral, Epoch, 22_00, 22_00, 39_00)
+	b.exceeds(b.on(8, authz.ChannelPOS, 21_01))
+	b.approved(b.on(9, authz.ChannelPOS, 21_01)) // December, in the same week
+}
+
+func limitGivesBack(t *testing.T, b *bench) {
+	b.limit(b.Alice, general(record.LimitDay, 50_00))
+	first, second := b.approved(b.on(0, authz.ChannelPOS, 30_00)), b.approved(b.on(0, authz.ChannelPOS, 20_00))
+	b.approved(b.on(1, authz.ChannelPOS, 10_00))
+	undo, part := b.Undo(first), b.Undo(second)
+	undo.ReceivedAt = undo.ReceivedAt.AddDate(0, 0, 1)
+	b.reverse(b.Alice, undo)
+	part.Partial, part.Final = true, 5_00
+	b.reverse(b.Alice, part)
+	again := *undo
+	b.decided(b.entry(b.Alice, &again, authz.ReversalAccepted), authz.Duplicate, authz.ReversalAccepted)
+	b.used(record.LimitGeneral, first.ReceivedAt, 5_00, 5_00, 15_00)
+	b.used(record.LimitGeneral, undo.ReceivedAt, 10_00, 10_00, 15_00)
+	lasts := b.entry(b.Alice, b.on(2, authz.ChannelPOS, 30_00), authz.Approved)
+	lasts.Life = time.Hour
+	b.decided(lasts, authz.Committed, authz.Approved)
+	b.used(record.LimitGeneral, lasts.Request.ReceivedAt, 30_00, 40_00, 45_00)
+	if due := b.expire(lasts.Request.ReceivedAt.AddDate(0, 0, 9)); due != 1 {
+		t.Errorf("%d due, want 1", due)
+	}
+	b.used(record.LimitGeneral, lasts.Request.ReceivedAt, 0, 10_00, 15_00)
+	unsent := b.approved(b.on(2, authz.ChannelPOS, 9_00))
+	b.void(b.Alice, unsent)
+	b.void(b.Alice, unsent)
+	b.used(record.LimitGeneral, unsent.ReceivedAt, 0, 10_00, 15_00)
+}
+
+func limitCleared(_ *testing.T, b *bench) {
+	b.limit(b.Alice, general(record.LimitDay, 50_00))
+	b.clear(b.approved(b.on(0, authz.ChannelPOS, 30_00)), b.Alice, 36_00)
+	b.used(record.LimitGeneral, Epoch, 30_00, 30_00, 30_00)
+	less := b.approved(b.on(0, authz.ChannelPOS, 20_00))
+	b.clear(less, b.Alice, 5_00, 1, 2)
+	b.used(record.LimitGeneral, Epoch, 50_00, 50_00, 50_00)
+	b.clear(less, b.Alice, 6_00, 2, 2)
+	b.used(record.LimitGeneral, Epoch, 41_00, 41_00, 41_00)
+	b.clear(nil, b.Alice, 10_00) // nobody authorized it
+	b.used(record.LimitGeneral, Epoch, 41_00, 41_00, 41_00)
+}
+
+func limitIncrements(_ *testing.T, b *bench) {
+	b.limit(b.Alice, general(record.LimitTransaction, 40_00), general(record.LimitDay, 55_00))
+	r := b.approved(b.on(0, authz.ChannelPOS, 30_00))
+	b.exceeds(b.more(r, authz.PhaseIncremental, 10_01))
+	i := b.more(r, authz.PhaseIncremental, 10_00)
+	b.approved(i)
+	b.used(record.LimitGeneral, Epoch, 40_00, 40_00, 40_00)
+	b.exceeds(b.on(0, authz.ChannelPOS, 15_01))
+	x := b.more(r, authz.PhaseReplacement, 25_00)
+	b.approved(x)
+	b.used(record.LimitGeneral, Epoch, 25_00, 25_00, 25_00)
+	b.approved(b.on(0, authz.ChannelPOS, 30_00))
+	b.books(UserFunds, 55_00)
+}
+
+func limitStandIn(_ *testing.T, b *bench) {
+	b.limit(b.Alice, general(record.LimitTransaction, 20_00))
+	r := b.on(0, authz.ChannelPOS, 30_00)
+	b.decided(b.advice(r, b.Alice, 30_00), authz.Committed, authz.AdviceAccepted)
+	b.used(record.LimitGeneral, Epoch, 30_00, 30_00, 30_00)
+	b.approved(r)
+	b.used(record.LimitGeneral, Epoch, 30_00, 30_00, 30_00)
+	b.reverse(b.Alice, b.Undo(r))
+	b.used(record.LimitGeneral, Epoch, 0, 0, 0)
+}
+
+func limitLowered(_ *testing.T, b *bench) {
+	b.limit(b.Alice, general(record.LimitDay, 50_00))
+	b.approved(b.on(0, authz.ChannelPOS, 30_00))
+	e := b.entry(b.Alice, b.on(0, authz.ChannelPOS, 10_00), authz.Approved)
+	b.limit(b.Alice, general(record.LimitDay, 30_00))
+	b.decided(e, authz.Stale, authz.Approved)
+	b.exceeds(b.on(0, authz.ChannelPOS, 1))
+	b.limit(b.Alice)
+	b.approved(b.on(0, authz.ChannelPOS, 60_00))
+}
+
+func limitFirst(_ *testing.T, b *bench) {
+	before := b.approved(b.on(0, authz.ChannelPOS, 30_00))
+	b.limit(b.Alice, general(record.LimitDay, 20_00))
+	b.approved(b.on(0, authz.ChannelPOS, 20_00))
+	b.reverse(b.Alice, b.Undo(before))
+	b.used(record.LimitGeneral, Epoch, 20_00, 20_00, 20_00)
+	b.exceeds(b.on(0, authz.ChannelPOS, 1))
+}
+
+func limitRepeat(_ *testing.T, b *bench) {
+	b.limit(b.Alice, general(record.LimitDay, 20_00))
+	r, refused := b.approved(b.on(0, authz.ChannelPOS, 20_00)), b.on(0, authz.ChannelPOS, 5_00)
+	b.exceeds(refused)
+	b.reverse(b.Alice, b.Undo(b.approved(b.on(1, authz.ChannelPOS, 20_00))))
+	again, declined := *r, *refused
+	again.Repeat, declined.Repeat = true, true
+	b.decided(b.entry(b.Alice, &again, authz.Approved), authz.Duplicate, authz.Approved)
+	b.limit(b.Alice, general(record.LimitDay, 90_00))
+	b.decided(b.entry(b.Alice, &declined, authz.Approved), authz.Duplicate, authz.AmountLimit)
+	b.used(record.LimitGeneral, Epoch, 20_00, 20_00, 20_00)
+}
+
+func limitConcurrent(t *testing.T, b *bench) {
+	b.limit(b.Alice, general(record.LimitDay, 50_00))
+	var entries []*authz.Entry
+	for range 20 {
+		entries = append(entries, b.entry(b.Alice, b.on(0, authz.ChannelPOS, 4_00), authz.Approved))
+	}
+	var wg sync.WaitGroup
+	for i := range 10 {
+		wg.Go(func() {
+			if _, err := b.Store.Commit(t.Context(), entries[2*i:2*i+2]); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	approved := 0
+	for _, e := range entries {
+		if e.Decision.Reason == authz.Approved {
+			approved++
+		}
+	}
+	if approved != 12 {
+		t.Errorf("%d of 4.00 were approved with a limit of 50.00, want 12", approved)
+	}
+	b.used(record.LimitGeneral, Epoch, 48_00, 48_00, 48_00)
+}
+
+// spending is an approval in the model: what it uses, on a day.
+type spending struct {
+	of      *authz.Request
+	day     int
+	channel authz.Channel
+	uses    int64
+	lasts   bool // until it expires
+	ended   bool
+}
+
+// spendings are all approvals of the model.
+type spendings []*spending
+
+func (all spendings) sum(in func(*spending) bool) (used int64) {
+	for _, s := range all {
+		if in(s) {
+			used += s.uses
+		}
+	}
+	return used
+}
+
+// allow reports whether the limits of the model leave so much. Weeks begin on Mondays, and December with the ninth day.
+func (all spendings) allow(day int, channel authz.Channel, amount int64) bool {
+	switch {
+	case amount+all.sum(func(s *spending) bool { return s.day == day }) > 40_00,
+		amount+all.sum(func(s *spending) bool { return (s.day+6)/7 == (day+6)/7 }) > 90_00,
+		amount+all.sum(func(s *spending) bool { return (s.day >= 9) == (day >= 9) }) > 160_00:
+		return false
+	case channel == authz.ChannelATM:
+		return amount+all.sum(func(s *spending) bool { return s.day == day && s.channel == channel }) <= 20_00
+	}
+	return channel != authz.ChannelECommerce || amount <= 15_00
+}
+
+// Goal: whatever is approved, reversed, cleared and expires, in any order, a limit allows exactly what it says. The
+// model sums up a list.
+func limitModel(t *testing.T, b *bench) {
+	ctx := t.Context()
+	if err := b.Store.Update(ctx, func(q records.Querier) error {
+		for _, id := range []authz.BalanceID{b.Alice.Balance, b.Deposit} {
+			if err := records.Fund(ctx, q, id, 1_000_000, "TOP_UP", Epoch); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b.limit(b.Alice, general(record.LimitDay, 40_00), general(record.LimitWeek, 90_00), general(record.LimitMonth, 160_00),
+		record.Limit{Scope: record.LimitATM, Window: record.LimitDay, Amount: 20_00},
+		record.Limit{Scope: record.LimitEcommerce, Window: record.LimitTransaction, Amount: 15_00})
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 1))
+	var all spendings
+	declined := 0
+	for day := range 16 {
+		for range 14 {
+			if open := random.IntN(len(all) + 1); open < len(all) && random.IntN(3) == 0 {
+				b.endSome(all[open], random)
+				continue
+			}
+			s := &spending{day: day, channel: authz.Channel(random.IntN(4)), uses: 1 + random.Int64N(18_00), lasts: random.IntN(4) == 0}
+			s.of = b.on(day, s.channel, s.uses)
+			e := b.entry(b.Alice, s.of, authz.Approved)
+			if s.lasts {
+				e.Life = time.Minute
+			}
+			if !all.allow(day, s.channel, s.uses) {
+				declined++
+				b.decided(e, authz.Committed, authz.AmountLimit)
+				continue
+			}
+			b.decided(e, authz.Committed, authz.Approved)
+			all = append(all, s)
+		}
+		for b.expire(Epoch.AddDate(0, 0, day).Add(11*time.Hour)) > 0 {
+		}
+		for _, s := range all {
+			if s.lasts && !s.ended {
+				s.ended, s.uses = true, 0
+			}
+		}
+	}
+	if len(all) < 20 || declined < 20 {
+		t.Errorf("%d approved and %d declined: the test is not looking", len(all), declined)
+	}
+	if t.Failed() {
+		t.Logf("seed %d", seed)
+	}
+}
+
+// endSome reverses or clears what is open, whole or in part.
+func (b *bench) endSome(s *spending, random *rand.Rand) {
+	b.t.Helper()
+	if s.ended {
+		return
+	}
+	amount := 1 + random.Int64N(s.uses)
+	switch random.IntN(3) {
+	case 0:
+		b.reverse(b.Alice, b.Undo(s.of))
+		s.uses, s.ended = 0, true
+	case 1:
+		undo := b.Undo(s.of)
+		undo.Partial, undo.Final = true, amount
+		b.reverse(b.Alice, undo)
+		s.uses = amount
+	default:
+		amount += random.Int64N(3_00)
+		c := b.cleared(s.of, b.Alice, amount)
+		c.Request.ReceivedAt = s.of.ReceivedAt.Add(time.Hour) // found by what does not count for long
+		b.decided(c, authz.Committed, authz.AdviceAccepted)
+		s.uses, s.ended = min(s.uses, amount), true
+	}
+}
