@@ -42,8 +42,8 @@ type Simulation struct {
 	build  *builder
 	links  map[string]*client.Client
 	number int
-	last   string // the id of the last message that moved money
-	life   string // the id of the first message of its life
+	last   string // the id of the last message that is not network management
+	life   string // the id of the message that began the last transaction
 }
 
 // Outcome is what came of one step.
@@ -129,10 +129,12 @@ func (s *Simulation) Do(ctx context.Context, step *Step) (*Outcome, error) {
 	}
 	if step.ID != "" {
 		s.build.steps[step.ID] = made
-		if k := kinds[step.Send]; k.amount != never {
-			if s.last = step.ID; step.Of == "" {
-				s.life = step.ID
-			}
+		k := kinds[step.Send]
+		if k.class != '8' {
+			s.last = step.ID
+		}
+		if k.amount != never && step.Of == "" {
+			s.life = step.ID
 		}
 	}
 	if step.Prepare {
