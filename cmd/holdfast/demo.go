@@ -37,9 +37,9 @@ var demoLinks = map[string]string{"pos": "ascii", "atm": "ascii", "noise": "asci
 
 // demoListeners are opened on neighbouring ports, in this order.
 var demoListeners = []listenerConfig{
-	{Name: "ascii", Framing: "bin2", Settings: peerSettings{Dialect: "iso87-ascii", RequireSignOn: true}},
-	{Name: "binbmp", Framing: "bin2", Settings: peerSettings{Dialect: "iso87-ascii-binbmp", RequireSignOn: true}},
-	{Name: "bcd", Framing: "bin2+tpdu", Settings: peerSettings{Dialect: "iso87-bcd", RequireSignOn: true}},
+	{Name: "ascii", Framing: "bin2", Settings: peerSettings{Dialect: "iso87-ascii", RequireSignOn: true, FileActions: true}},
+	{Name: "binbmp", Framing: "bin2", Settings: peerSettings{Dialect: "iso87-ascii-binbmp", RequireSignOn: true, FileActions: true}},
+	{Name: "bcd", Framing: "bin2+tpdu", Settings: peerSettings{Dialect: "iso87-bcd", RequireSignOn: true, FileActions: true}},
 }
 
 // demo is a run of the demo.
@@ -257,6 +257,8 @@ func (d *demo) invite() {
 	if id := d.table.declined; id != 0 {
 		fmt.Fprintf(out, "  # why a payment was declined\n  %s explain %d --data %s\n\n", program, id, d.dir)
 	}
+	fmt.Fprintf(out, "  # a payment network to play with, and its scenarios\n  %s simulate --addr %s\n"+
+		"  %[1]s simulate --addr %[2]s --scenario all\n\n", program, ascii)
 	fmt.Fprintf(out, "  # what a message says\n  %s decode %s\n\n", program, echoHex)
 	fmt.Fprintf(out, "  # the books, while the switch runs\n  %s verify --data %s\n", program, d.dir)
 }

@@ -175,8 +175,8 @@ func TestDemoStaysUpAndItsAdviceWorks(t *testing.T) {
 			t.Errorf("%s: status %d: %s%s", strings.TrimSpace(line), code, shown, errs)
 		}
 	}
-	if commands != 4 {
-		t.Errorf("%d commands, want replay, explain, decode and verify:\n%s", commands, advice)
+	if commands != 6 {
+		t.Errorf("%d commands, want replay, explain, simulate twice, decode and verify:\n%s", commands, advice)
 	}
 	stop()
 	if code := <-status; code != exitOK {

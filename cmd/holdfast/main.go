@@ -27,6 +27,7 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Run the switch: listen for ISO 8583 and authorize."`
 	Demo     demoCmd     `cmd:"" help:"Run a switch with sample cards and play a recorded day of payments to it."`
 	Replay   replayCmd   `cmd:"" help:"Play a trace of messages to any listener and show what differs from it."`
+	Simulate simulateCmd `cmd:"" help:"Play a payment network to any issuer's host, from a scenario or a prompt."`
 	Decode   decodeCmd   `cmd:"" help:"Show what ISO 8583 messages say, card data masked."`
 	Dialect  dialectCmd  `cmd:"" help:"List, show and check dialects, or guess that of unknown frames."`
 	Verify   verifyCmd   `cmd:"" help:"Check the books of a data folder: every invariant, every violation."`

@@ -24,6 +24,7 @@ var rooms = map[string][]string{
 	"switch/gateway":        with(leaves, "authz", "switch/iso"),
 	"switch/load":           {"switch/frame", "switch/iso"},
 	"switch/replay":         {"switch/client", "switch/frame", "switch/iso"},
+	"switch/simulate":       {"authz/money", "authz/pan", "switch/client", "switch/frame", "switch/iso"},
 	"switch/wirelog":        {"switch/frame", "switch/iso"},
 	"switch/iso/isotest":    {"switch/iso"},
 	"switch/guess":          {"switch/frame", "switch/iso"},
@@ -56,11 +57,12 @@ var rooms = map[string][]string{
 	"mgmt/webhooks":     with(leaves, "authz", "authz/record", "mgmt"),
 	"mgmt/sandbox":      with(leaves, "authz", "authz/record", "mgmt", "mgmt/problem"),
 
-	"testdata/traces": {},
-	"testdata/worlds": {},
-	"cmd/holdfast":    {anything},
-	"scripts/servers": {},
-	"scripts/tidy":    {},
+	"testdata/scenarios": {},
+	"testdata/traces":    {},
+	"testdata/worlds":    {},
+	"cmd/holdfast":       {anything},
+	"scripts/servers":    {},
+	"scripts/tidy":       {},
 }
 
 // leaves are the packages under authz that import nothing but each other.
@@ -107,6 +109,7 @@ var revealers = map[string]string{
 	"authz/keystore":  "encrypts and tags the digits, and judges the evidence of a card",
 	"mgmt/cards":      "shows a card to its holder, inside an encrypted answer",
 	"store/storetest": "signs for the chips of its cards",
+	"switch/simulate": "puts the cards of a scenario on the wire",
 	"cmd/holdfast":    "puts the demo's own cards on the wire",
 }
 

@@ -248,3 +248,19 @@ func TestDialReportsWhatIsMissing(t *testing.T) {
 		}
 	}
 }
+
+// Goal: where answers have a DE 7 of their own, as in 2003, it does not tell which request they belong to; a clock that
+// has moved on between the two must not cost an answer.
+func TestAnswersWithTheirOwnTime(t *testing.T) {
+	t.Parallel()
+	h, _ := startHost(t, "cmf-2003", "bin2", "127.0.0.1:0", func(h *host, x *server.Exchange, m *iso.Message) {
+		answer := m.Dialect().New("2810")
+		answer.Copy(m, 11, 12)
+		set(h.t, answer, map[int]string{7: "0101000000", 39: "8000"})
+		x.Reply(answer)
+	})
+	c := h.dial(client.Config{Timeout: 2 * time.Second})
+	if err := c.Echo(context.Background()); err != nil {
+		t.Error(err)
+	}
+}

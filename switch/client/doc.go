@@ -7,10 +7,10 @@
 // # How an answer finds its request
 //
 // By the pair of message types (0100 and 0110 belong together, 0120 and 0130 to another exchange), DE 11, DE 7,
-// DE 32, and DE 37 or else DE 41, without trailing blanks. DE 11 alone is not enough: its numbers repeat. A switch
-// may assign DE 37 where the request had none, so an answer is tried with its DE 37, with its DE 41, and with
-// neither, until a pending request fits. An answer that fits none, or one that was answered already, is an
-// unsolicited message.
+// DE 32, and DE 37 or else DE 41, without trailing blanks; without DE 7 where the profile says that answers have a time
+// of their own. DE 11 alone is not enough: its numbers repeat. A switch may assign DE 37 where the request had none, so
+// an answer is tried with its DE 37, with its DE 41, and with neither, until a pending request fits. An answer that fits
+// none, or one that was answered already, is an unsolicited message.
 //
 // # What is done around the library
 //

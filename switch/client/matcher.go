@@ -23,6 +23,8 @@ const (
 
 // matcher knows the requests that wait for an answer. It is the library's request ID generator.
 type matcher struct {
+	ownTime bool // the peer answers with a DE 7 of its own
+
 	mu sync.Mutex
 
 	closed  bool // the session is being closed; kept here because the read deadline needs the same lock
@@ -32,8 +34,8 @@ type matcher struct {
 	changed sync.Cond   // count has changed
 }
 
-func newMatcher() *matcher {
-	m := &matcher{pending: make(map[string]stage)}
+func newMatcher(ownTime bool) *matcher {
+	m := &matcher{ownTime: ownTime, pending: make(map[string]stage)}
 	m.changed.L = &m.mu
 	return m
 }
@@ -46,7 +48,7 @@ func isRequest(mti string) bool {
 
 // add registers a request.
 func (m *matcher) add(request *iso8583.Message) (id string, err error) {
-	id = identities(request)[0]
+	id = m.identities(request)[0]
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.ended {
@@ -76,7 +78,7 @@ func (m *matcher) move(id string, from, to stage) bool {
 func (m *matcher) written(message *iso8583.Message) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.move(identities(message)[0], queued, sent)
+	m.move(m.identities(message)[0], queued, sent)
 }
 
 func (m *matcher) remove(id string) {
@@ -119,7 +121,7 @@ func (m *matcher) GenerateRequestID(message *iso8583.Message) (string, error) {
 		return "", errUnmatched
 	}
 	if isRequest(mti) {
-		return identities(message)[0], nil
+		return m.identities(message)[0], nil
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -131,7 +133,7 @@ func (m *matcher) GenerateRequestID(message *iso8583.Message) (string, error) {
 
 // find looks for the request of an answer. The caller holds mu.
 func (m *matcher) find(answer *iso8583.Message) (string, bool) {
-	for _, id := range identities(answer) {
+	for _, id := range m.identities(answer) {
 		if _, ok := m.pending[id]; ok {
 			return id, true
 		}
@@ -141,7 +143,7 @@ func (m *matcher) find(answer *iso8583.Message) (string, bool) {
 
 // identities lists the keys under which a message may be known, the most specific first: a request is known under the
 // first alone.
-func identities(message *iso8583.Message) []string {
+func (m *matcher) identities(message *iso8583.Message) []string {
 	text := func(de int) string {
 		s, err := message.GetString(de)
 		if err != nil {
@@ -154,7 +156,11 @@ func identities(message *iso8583.Message) []string {
 		mti = "0000"
 	}
 	// A request and its answer differ in the last bit of the function, and repeats in the last digit of the type.
-	base := strings.Join([]string{mti[:2] + string(mti[2]&^1), text(11), text(7), text(32)}, "|")
+	transmitted := text(7)
+	if m.ownTime {
+		transmitted = ""
+	}
+	base := strings.Join([]string{mti[:2] + string(mti[2]&^1), text(11), transmitted, text(32)}, "|")
 	var ids []string
 	if rrn := text(37); rrn != "" {
 		ids = append(ids, base+"|37|"+rrn)

@@ -37,7 +37,7 @@ type session struct {
 }
 
 func newSession(c *Client, conn net.Conn) (*session, error) {
-	s := &session{client: c, conn: conn, pending: newMatcher(), lost: make(chan struct{})}
+	s := &session{client: c, conn: conn, pending: newMatcher(c.config.Dialect.Profile().OwnTime), lost: make(chan struct{})}
 	var err error
 	socket := guarded{conn, c.config.FrameTimeout, func() { s.pending.settle(false) }}
 	s.moov, err = connection.NewFrom(socket, c.config.Dialect.Spec(), nil, nil,

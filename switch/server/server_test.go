@@ -40,7 +40,7 @@ func TestFramesCutByTheNetworkAreWhole(t *testing.T) {
 	stream := ""
 	for i := range 3 {
 		framed, _ := p.format.Append(nil, nil, []byte(message(i)))
-		stream += string(framed) + "\x00\x00"
+		stream += "\x00\x00" + string(framed)
 	}
 	for i := range len(stream) {
 		p.sendRaw(stream[i : i+1])
