@@ -21,7 +21,11 @@ type clock struct{ ahead atomic.Int64 }
 // Now is the time.
 func (c *clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
-func (c *clock) set(ahead time.Duration) { c.ahead.Store(int64(ahead)) }
+// set moves the time, never back: whoever read how far it was moved may come with it after it was moved further.
+func (c *clock) set(ahead time.Duration) {
+	for old := c.ahead.Load(); old < int64(ahead) && !c.ahead.CompareAndSwap(old, int64(ahead)); old = c.ahead.Load() {
+	}
+}
 
 // shifted is an exchange of a time that has been moved.
 type shifted struct {
