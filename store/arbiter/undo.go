@@ -72,10 +72,10 @@ func (a *Arbiter) original(e *authz.Entry) (*Stored, bool, error) {
 }
 
 // successor follows a row to the one that holds in its place: an advice that replaced it, or that came before
-// it.
+// it, also where the request itself was declined or came to nothing.
 func (a *Arbiter) successor(row Stored) (Stored, error) {
 	request := row.Kind == authz.Authorization || row.Kind == authz.Financial
-	if row.Kind == authz.Reversal || row.State != authz.StateReversed && !(request && row.Original != 0) {
+	if row.Kind == authz.Reversal || row.State != authz.StateReversed && !(request && row.Held == 0) {
 		return row, nil
 	}
 	rows, err := a.t.BySTAN(row.Card, row.Trace.STAN)
@@ -92,7 +92,7 @@ func (a *Arbiter) successor(row Stored) (Stored, error) {
 	for range rows { // each advice replaces one row: no chain is longer
 		next := slices.IndexFunc(rows, func(s Stored) bool {
 			return s.Kind == authz.AuthorizationAdvice && s.Placed > 0 &&
-				(s.Original == row.ID || s.ID == row.Original && row.Kind != authz.AuthorizationAdvice)
+				(s.Original == row.ID || s.ID == row.Original && row.Kind != authz.AuthorizationAdvice || row.stoodInBy(&s))
 		})
 		if next < 0 {
 			break
@@ -100,6 +100,16 @@ func (a *Arbiter) successor(row Stored) (Stored, error) {
 		row = rows[next]
 	}
 	return row, nil
+}
+
+// stoodInBy reports whether an advice that found no request came for this one, which was declined afterwards.
+func (s *Stored) stoodInBy(advice *Stored) bool {
+	if s.Kind == authz.AuthorizationAdvice || s.State != authz.StateDeclined || advice.Original != 0 {
+		return false
+	}
+	came := authz.Request{ID: s.ID, Kind: s.Kind, Peer: s.Peer, Trace: s.Trace, ReceivedAt: s.ReceivedAt}
+	i, _ := authz.MatchOriginal(&came, []authz.Record{advice.Record})
+	return i == 0
 }
 
 // give takes the undone part back out of the original's hold, or posts it back when it was captured.
