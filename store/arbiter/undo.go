@@ -229,7 +229,7 @@ func (a *Arbiter) advisedBefore(e *authz.Entry) (*Stored, error) {
 // the code that the network gave; when the advice was reversed, the request is declined like it.
 func (a *Arbiter) follow(e *authz.Entry, advice *Stored) error {
 	r := Row{Entry: e, State: authz.StateRecorded, Original: advice.ID}
-	e.Decision.Amount = advice.Held
+	e.Decision.Amount = 0 // of its own: what is available has been less since the advice
 	if advice.State == authz.StateReversed {
 		r.State = authz.StateDeclined
 		e.Decision.Reason, e.Decision.ApprovalCode = authz.ReversedBefore, ""
