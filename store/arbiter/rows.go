@@ -31,6 +31,10 @@ func (a *Arbiter) stored(e *authz.Entry) (bool, error) {
 	if e.Card != nil {
 		e.Decision.Currency = e.Card.Currency
 	}
+	if first.Answered.Approval() && first.ID.Node() != e.Request.ID.Node() {
+		// The node that wrote the row keeps from its own repeats what it is about to undo; it cannot from ours.
+		return true, a.t.Tell(first.ID)
+	}
 	return true, nil
 }
 

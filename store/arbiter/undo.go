@@ -298,6 +298,9 @@ func (a *Arbiter) void(e *authz.Entry) error {
 	if original.Kind == authz.Reversal || original.Answered == authz.DecisionLate {
 		return nil // a reversal is never undone, and a row is undone once
 	}
+	if told, err := a.t.Told(original.ID); err != nil || told {
+		return err // a repeat of it on another node was answered with it: it stands
+	}
 	undone := authz.Undo(&original.Record, &authz.Request{})
 	if err := a.give(e, original, undone, -original.ID); err != nil {
 		return err

@@ -145,6 +145,11 @@ CREATE UNIQUE INDEX authorizations_dup ON authorizations (dup);
 CREATE INDEX authorizations_stan ON authorizations (stan, card_id);
 CREATE INDEX authorizations_rrn ON authorizations (rrn, card_id);
 
+-- Approvals that a repeat on another node was told: they are not taken back any more. One node never needs it.
+CREATE TABLE told (
+  id INTEGER PRIMARY KEY
+) STRICT;
+
 -- A reversal that came before its original.
 CREATE TABLE tombstones (
   id            INTEGER PRIMARY KEY,

@@ -29,7 +29,7 @@ import (
 var schema string
 
 // SchemaVersion is the schema that this build reads and writes, kept in the file's user_version.
-const SchemaVersion = 2
+const SchemaVersion = 3
 
 const (
 	applicationID  = 0x484f4c44 // "HOLD": file(1) and we know our own files by it

@@ -166,6 +166,12 @@ func (g *guess) Shrink(authz.ID, authz.Undone) error { return errUnread }
 // AnswerLate implements [arbiter.Writes].
 func (g *guess) AnswerLate(authz.ID, int64) error { return errUnread }
 
+// Tell implements [arbiter.Writes].
+func (g *guess) Tell(authz.ID) error { return errUnread }
+
+// Told implements [arbiter.Reads].
+func (g *guess) Told(authz.ID) (bool, error) { return false, errUnread }
+
 // Bury implements [arbiter.Writes].
 func (g *guess) Bury(*authz.Entry) error { return errUnread }
 
