@@ -28,6 +28,7 @@ var rooms = map[string][]string{
 	"switch/guess":          {"switch/frame", "switch/iso"},
 	"authz/keystore/emv":    {"authz/keystore/retail"},
 	"authz/keystore/retail": {},
+	"authz/sim":             {},
 
 	"store/arbiter":    with(leaves, "authz"),
 	"store/records":    with(leaves, "authz"),
