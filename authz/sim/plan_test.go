@@ -28,6 +28,7 @@ const (
 	lostReply             // done, but nobody knows
 	late                  // done after it was given up
 	hangs                 // no answer before the caller's patience ends
+	slow                  // done and said, after a while
 	panics
 	faultKinds
 )

@@ -93,6 +93,9 @@ func (st *stores) Commit(ctx context.Context, batch []*authz.Entry) (authz.Truth
 		return authz.Truth{}, authz.ErrUnavailable
 	}
 	truth, err := s.store.Commit(context.Background(), batch)
+	if c.fault == slow && !c.takes(context.Background(), 3*time.Second) {
+		return authz.Truth{}, authz.ErrUnknown
+	}
 	if !c.takes(context.Background(), 3*time.Millisecond) {
 		return authz.Truth{}, authz.ErrUnknown
 	}
@@ -203,6 +206,9 @@ func (st *stores) cached(ctx context.Context, id authz.ID, ask func(really bool)
 		return authz.ErrUnknown
 	}
 	err := ask(true)
+	if c.fault == slow {
+		c.takes(ctx, 2*time.Second)
+	}
 	c.takes(ctx, time.Millisecond)
 	return err
 }

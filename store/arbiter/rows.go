@@ -31,7 +31,8 @@ func (a *Arbiter) stored(e *authz.Entry) (bool, error) {
 	if e.Card != nil {
 		e.Decision.Currency = e.Card.Currency
 	}
-	if first.Answered.Approval() && first.ID.Node() != e.Request.ID.Node() {
+	revocable := first.Kind == authz.Authorization || first.Kind == authz.Financial
+	if revocable && !first.Answered.Undecided() && first.ID.Node() != e.Request.ID.Node() {
 		// The node that wrote the row keeps from its own repeats what it is about to undo; it cannot from ours.
 		return true, a.t.Tell(first.ID)
 	}

@@ -32,7 +32,7 @@ type Reads interface {
 	// Tombstones finds those of a card. One speaks for the whole life of a transaction: for its request, for
 	// the advice that stood in, and for the repeats of both.
 	Tombstones(card authz.CardID) ([]Tombstone, error)
-	// Told reports whether a repeat on another node was told the approval of a row.
+	// Told reports whether a repeat on another node was told the answer of a row.
 	Told(id authz.ID) (bool, error)
 }
 
@@ -44,7 +44,7 @@ type Writes interface {
 	Shrink(id authz.ID, u authz.Undone) error
 	// AnswerLate makes a row answer its repeats that it came too late, and notes what that gave back.
 	AnswerLate(id authz.ID, voided int64) error
-	// Tell notes that a repeat on another node is told the approval of a row. Telling twice is harmless.
+	// Tell notes that a repeat on another node is told the answer of a row. Telling twice is harmless.
 	Tell(id authz.ID) error
 	// Bury leaves a tombstone for the original of a reversal and marks the card.
 	Bury(e *authz.Entry) error

@@ -145,7 +145,7 @@ CREATE UNIQUE INDEX authorizations_dup ON authorizations (dup);
 CREATE INDEX authorizations_stan ON authorizations (stan, card_id);
 CREATE INDEX authorizations_rrn ON authorizations (rrn, card_id);
 
--- Approvals that a repeat on another node was told: they are not taken back any more. One node never needs it.
+-- Rows whose answer a repeat on another node was told: they are not taken back any more. One node never needs it.
 CREATE TABLE told (
   id INTEGER PRIMARY KEY
 ) STRICT;

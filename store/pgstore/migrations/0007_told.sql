@@ -1,4 +1,4 @@
--- Approvals that a repeat on another node was told. The node that wrote one may not know that it is committed and be
+-- Rows whose answer a repeat on another node was told. The node that wrote one may not know that it is committed and be
 -- about to take it back: once somebody was told, it stays.
 CREATE TABLE told (
   id  BIGINT PRIMARY KEY
