@@ -42,6 +42,7 @@ var rooms = map[string][]string{
 	"testdata/worlds": {},
 	"cmd/holdfast":    {anything},
 	"scripts/servers": {},
+	"scripts/planted": {},
 	"scripts/tidy":    {},
 }
 
