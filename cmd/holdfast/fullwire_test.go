@@ -117,6 +117,7 @@ func (w *wire) must(t *testing.T, body []byte) answer {
 type outcome struct {
 	answer
 	node           *fullNode
+	asked          []byte
 	body           []byte // of what was not answered
 	sent, answered time.Time
 }
@@ -168,6 +169,7 @@ func (f *traffic) pay(t *testing.T, w *wire, n *fullNode, cards int) {
 		}
 		p := f.site.payment(number, 100)
 		o := outcome{node: n, body: f.site.message(t, p, "0100"), sent: time.Now()}
+		o.asked = o.body
 		o.answer, err = w.ask(o.body)
 		if o.answered = time.Now(); err == nil && o.rrn != p.rrn {
 			t.Errorf("an answer for %s came to %s", o.rrn, p.rrn)

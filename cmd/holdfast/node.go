@@ -120,8 +120,9 @@ func (n *node) assemble(ctx context.Context, number int, remote bool) error {
 	if err != nil {
 		return err
 	}
+	journal, holds := faulty(n.store, n.holds)
 	n.authorizer, err = authz.New(authz.Config{Node: number, Now: time.Now, LastID: last,
-		Overlap: remote}, n.store, n.holds, n.store, n.keys)
+		Overlap: remote}, n.store, holds, journal, n.keys)
 	if err != nil {
 		return err
 	}
