@@ -68,6 +68,7 @@ func (s *site) write(t *testing.T, p payment, mti, stan, transmitted, original s
 type wire struct {
 	dialect *iso.Dialect
 	raw     *client.Raw
+	goodbye bool // the switch has said that it leaves: nothing more is to be sent to it
 }
 
 func (s *site) dial(t *testing.T, n *fullNode) *wire {
@@ -79,7 +80,7 @@ func (s *site) dial(t *testing.T, n *fullNode) *wire {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = raw.Close() }) // once more than needed in some tests
-	return &wire{s.dialect, raw}
+	return &wire{dialect: s.dialect, raw: raw}
 }
 
 // answer is what came back for a request.
@@ -92,15 +93,20 @@ func (w *wire) ask(body []byte) (answer, error) {
 	if err := w.raw.Write(body); err != nil {
 		return answer{}, err
 	}
-	reply, err := w.raw.Read(ctx)
-	if err != nil {
-		return answer{}, err
+	for {
+		reply, err := w.raw.Read(ctx)
+		if err != nil {
+			return answer{}, err
+		}
+		m, err := w.dialect.Decode(reply)
+		if err != nil {
+			return answer{}, fmt.Errorf("an answer does not decode: %w", err)
+		}
+		if (m.MTI()[2]-'0')%2 == 1 {
+			return answer{m.Get(37), m.Get(39), m.Get(38)}, nil
+		}
+		w.goodbye = true // the only request that a switch makes by itself
 	}
-	m, err := w.dialect.Decode(reply)
-	if err != nil {
-		return answer{}, fmt.Errorf("an answer does not decode: %w", err)
-	}
-	return answer{m.Get(37), m.Get(39), m.Get(38)}, nil
 }
 
 // must is ask where the link may not break.
@@ -181,7 +187,7 @@ func (f *traffic) pay(t *testing.T, w *wire, n *fullNode, cards int) {
 		f.mu.Lock()
 		f.outcomes = append(f.outcomes, o)
 		f.mu.Unlock()
-		if err != nil {
+		if err != nil || w.goodbye {
 			return
 		}
 	}
