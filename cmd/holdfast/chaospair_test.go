@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -193,32 +194,69 @@ func (n *nemesis) run(r *rand.Rand, first, second harm) {
 		inTime(n.t, outcomes)
 	}
 	n.all = append(append(n.all, outcomes...), n.askAgain(outcomes)...)
+	n.all = append(n.all, n.useEach()...)
 	n.audit(n.t, n.store, n.all, false)
 }
 
 // askAgain repeats all that was not approved: what a dead node has left is told, what was taken back stays declined.
 func (n *nemesis) askAgain(outcomes []outcome) (answers []outcome) {
 	n.t.Helper()
-	w, codes := n.dial(n.t, n.nodes[0]), map[string]int{}
-	for _, o := range outcomes {
-		if o.approved() {
-			continue
-		}
-		m, err := n.dialect.Decode(o.asked)
-		if err != nil {
-			n.t.Fatal(err)
-		}
-		m.SetMTI("0101")
-		body, err := m.Append(nil)
-		if err != nil {
-			n.t.Fatal(err)
-		}
-		o.answer, o.node, o.body = w.must(n.t, body), n.nodes[0], nil
-		codes[o.code]++
-		answers = append(answers, o)
+	const links = 16
+	codes := map[string]int{}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	for i := range links {
+		w := n.dial(n.t, n.nodes[0])
+		wg.Go(func() {
+			for j := i; j < len(outcomes); j += links {
+				if o := outcomes[j]; !o.approved() {
+					o.answer, o.node, o.body = w.must(n.t, n.again(o.asked)), n.nodes[0], nil
+					mu.Lock()
+					codes[o.code]++
+					answers = append(answers, o)
+					mu.Unlock()
+				}
+			}
+		})
 	}
+	wg.Wait()
 	n.t.Logf("asked again: %v", codes)
 	return answers
+}
+
+// again makes the repeat of a request.
+func (n *nemesis) again(asked []byte) []byte {
+	m, err := n.dialect.Decode(asked)
+	if err != nil {
+		n.t.Error(err)
+		return nil
+	}
+	m.SetMTI("0101")
+	body, err := m.Append(nil)
+	if err != nil {
+		n.t.Error(err)
+	}
+	return body
+}
+
+// useEach pays once with every card. A cache that was emptied may have been taught a balance that was read just before
+// a commit; it is wrong until the balance is used, and no longer.
+func (n *nemesis) useEach() (outcomes []outcome) {
+	n.t.Helper()
+	w := n.dial(n.t, n.nodes[1])
+	for card := range faultCards {
+		number, err := loadCard(card)
+		if err != nil {
+			n.t.Fatal(err)
+		}
+		p := n.payment(number, 100)
+		o := outcome{node: n.nodes[1], answer: w.must(n.t, n.message(n.t, p, "0100"))}
+		if !o.approved() {
+			n.t.Errorf("RRN %s is answered %s after everything has healed", p.rrn, o.code)
+		}
+		outcomes = append(outcomes, o)
+	}
+	return outcomes
 }
 
 func chaosNumber(t *testing.T, name string, usual uint64) uint64 {
