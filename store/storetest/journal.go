@@ -238,6 +238,15 @@ func voidTold(_ *testing.T, b *bench) {
 	b.left(70_00, 120_00)
 	third := *r
 	b.decided(b.entry(b.Alice, &third, authz.Approved), authz.Duplicate, authz.Approved)
+
+	// The same where the node has died and started since.
+	r = b.approve(b.Alice, authz.Authorization, 20_00)
+	restarted := *r
+	e = b.entry(b.Alice, &restarted, authz.Approved)
+	e.Born = restarted.ID
+	b.decided(e, authz.Duplicate, authz.Approved)
+	b.void(b.Alice, r)
+	b.left(50_00, 100_00)
 }
 
 func voidNothing(_ *testing.T, b *bench) {
