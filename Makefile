@@ -2,6 +2,10 @@
 SHELL := /usr/bin/env bash
 TIME ?= 30s
 SECONDS ?= 30
+SEED ?= 1
+RUNS ?=
+STORY ?=
+BUG ?=
 JSON ?= bench.json
 STORE ?= embedded
 ARGS ?=
@@ -10,7 +14,7 @@ HOLDFAST := bin/holdfast
 export GOFLAGS := $(GOFLAGS) -tags=nomsgpack
 
 .DEFAULT_GOAL := menu
-.PHONY: menu build demo test check fmt vet tidy lint race fuzz bench verify clean
+.PHONY: menu build demo test check fmt vet tidy lint race fuzz sim planted chaos bench verify clean
 
 menu:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +48,16 @@ race: ## all tests, with the race detector where there is a C compiler
 
 fuzz: ## every fuzz target in turn (TIME=30s each, or 20000x)
 	@scripts/fuzz.sh $(TIME)
+
+sim: ## seeds of trouble in virtual time against a second bookkeeper (SEED=1 RUNS=2000 STORY=1)
+	@HOLDFAST_SIM_SEED=$(SEED) HOLDFAST_SIM_RUNS=$(or $(RUNS),2000) HOLDFAST_SIM_STORY=$(STORY) \
+	  go test -count=1 -timeout=60m $(if $(STORY),-v) ./authz/sim
+
+planted: ## plant bugs, one at a time, and see each caught by its check (BUG=a part of its name)
+	@HOLDFAST_PLANTED="$(BUG)" go test -count=1 -v -timeout=30m -tags=planted -run=Caught ./scripts/planted
+
+chaos: ## real processes killed at every place of the crash story, and pairs of faults (SEED=1 RUNS=10)
+	@HOLDFAST_CHAOS_SEED=$(SEED) HOLDFAST_CHAOS_RUNS=$(or $(RUNS),10) scripts/chaos.sh
 
 bench: build ## measure (STORE=embedded or full, which starts and stops its servers; SECONDS=30 JSON=bench.json)
 	@$(if $(filter full,$(STORE)),scripts/bench.sh,$(HOLDFAST) bench --store $(STORE)) --seconds $(SECONDS) --json $(JSON) $(ARGS)

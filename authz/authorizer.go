@@ -71,6 +71,7 @@ type Authorizer struct {
 	journal Journal
 	keys    *keystore.Store
 	ids     ids
+	born    ID // all ids of this life are above it
 	cache   *cardCache
 	routes  atomic.Pointer[routes]
 	rates   atomic.Pointer[map[pair]string]
@@ -103,6 +104,7 @@ func New(cfg Config, cards Cards, holds Holds, journal Journal, keys *keystore.S
 	a.pace.inService, a.pace.waitMax = int64(cfg.InService), cfg.WaitMax
 	a.pace.limit.Store(never)
 	a.ids.node, a.ids.last = int64(cfg.Node), cfg.LastID.tick()
+	a.born = a.ids.next(cfg.Now())
 	a.closing, a.cancel = context.WithCancel(context.Background())
 	a.Route(nil)
 	return a, nil

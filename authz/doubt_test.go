@@ -159,6 +159,27 @@ func TestReversalAfterAnAdviceGivesBack(t *testing.T) {
 	}
 }
 
+// The advice stood in for its request, whatever became of that: reversing the transaction gives back what it holds.
+func TestReversalAfterADeclinedRequestGivesItsAdviceBack(t *testing.T) {
+	for _, first := range []string{"advice", "request"} {
+		d := newDesk(t)
+		r := d.Request(d.Alice, authz.Authorization, 60_00)
+		advice := d.Request(d.Alice, authz.AuthorizationAdvice, 60_00)
+		advice.StoodIn, advice.ApprovalCode, advice.Trace.RRN = true, "STANDI", r.Trace.RRN
+		if first == "request" {
+			d.Lock(d.Alice.Card, authz.LockQuery)
+			d.expect(r, authz.LockedQuery)
+			d.expect(advice, authz.AdviceAccepted)
+		} else {
+			d.expect(advice, authz.AdviceAccepted)
+			d.expect(r, authz.FundsShort)
+		}
+		d.left(40_00, 90_00)
+		d.expect(d.Undo(r), authz.ReversalAccepted)
+		d.left(100_00, 150_00)
+	}
+}
+
 // Two reversals may overtake one original; its repeat must leave the books in order.
 func TestTwoTombstonesAndARepeat(t *testing.T) {
 	d := newDesk(t)

@@ -40,6 +40,9 @@ func (id ID) tick() int64 {
 	return int64(id)>>(sequenceBits+nodeBits)<<sequenceBits | int64(id)&(1<<sequenceBits-1)
 }
 
+// Node is the number of the node that made the id.
+func (id ID) Node() int { return int(id >> sequenceBits & nodeMax) }
+
 // Time is the moment in the id, to the millisecond.
 func (id ID) Time() time.Time {
 	return time.UnixMilli(int64(id) >> (sequenceBits + nodeBits)).UTC()

@@ -109,7 +109,7 @@ func (l *lane) find(ctx context.Context, items []*item, by func(*item) []Tag) er
 // check makes the entry of an item and reports whether it needs the cache of balances.
 func (l *lane) check(ctx context.Context, it *item) bool {
 	r, e := it.req, &it.entry
-	*e = Entry{Request: r, Void: it.void, Decision: Decision{ID: r.ID}}
+	*e = Entry{Request: r, Void: it.void, Decision: Decision{ID: r.ID}, Born: l.a.born}
 	it.hold = Hold{}
 	if it.known {
 		e.Card = &it.card

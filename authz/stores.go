@@ -80,6 +80,7 @@ type Entry struct {
 	AtOnce   bool  // a credit that is posted with its row
 	Void     bool  // undo the row of Request.ID: its answer never left. Without a row, occupy its key
 	Outcome  Outcome
+	Born     ID // rows of this node below it are of an earlier life, which may have left something under way
 
 	// Counters is what the decision does to the card's own counters, in the transaction that writes its row.
 	Counters Counters

@@ -334,7 +334,7 @@ func (e *estate) link() *wire {
 		e.t.Fatal(err)
 	}
 	e.t.Cleanup(func() { _ = raw.Close() }) // it may be closed already
-	return &wire{e.network.dialect, raw}
+	return &wire{dialect: e.network.dialect, raw: raw}
 }
 
 // pay asks for a purchase over a link, and gives the action code that was answered.

@@ -68,6 +68,7 @@ func (s *site) write(t *testing.T, p payment, mti, stan, transmitted, original s
 type wire struct {
 	dialect *iso.Dialect
 	raw     *client.Raw
+	goodbye bool // the switch has said that it leaves: nothing more is to be sent to it
 }
 
 func (s *site) dial(t *testing.T, n *fullNode) *wire {
@@ -79,7 +80,7 @@ func (s *site) dial(t *testing.T, n *fullNode) *wire {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = raw.Close() }) // once more than needed in some tests
-	return &wire{s.dialect, raw}
+	return &wire{dialect: s.dialect, raw: raw}
 }
 
 // answer is what came back for a request.
@@ -92,15 +93,20 @@ func (w *wire) ask(body []byte) (answer, error) {
 	if err := w.raw.Write(body); err != nil {
 		return answer{}, err
 	}
-	reply, err := w.raw.Read(ctx)
-	if err != nil {
-		return answer{}, err
+	for {
+		reply, err := w.raw.Read(ctx)
+		if err != nil {
+			return answer{}, err
+		}
+		m, err := w.dialect.Decode(reply)
+		if err != nil {
+			return answer{}, fmt.Errorf("an answer does not decode: %w", err)
+		}
+		if (m.MTI()[2]-'0')%2 == 1 {
+			return answer{m.Get(37), m.Get(39), m.Get(38)}, nil
+		}
+		w.goodbye = true // the only request that a switch makes by itself
 	}
-	m, err := w.dialect.Decode(reply)
-	if err != nil {
-		return answer{}, fmt.Errorf("an answer does not decode: %w", err)
-	}
-	return answer{m.Get(37), m.Get(39), m.Get(38)}, nil
 }
 
 // must is ask where the link may not break.
@@ -117,6 +123,7 @@ func (w *wire) must(t *testing.T, body []byte) answer {
 type outcome struct {
 	answer
 	node           *fullNode
+	asked          []byte
 	body           []byte // of what was not answered
 	sent, answered time.Time
 }
@@ -168,6 +175,7 @@ func (f *traffic) pay(t *testing.T, w *wire, n *fullNode, cards int) {
 		}
 		p := f.site.payment(number, 100)
 		o := outcome{node: n, body: f.site.message(t, p, "0100"), sent: time.Now()}
+		o.asked = o.body
 		o.answer, err = w.ask(o.body)
 		if o.answered = time.Now(); err == nil && o.rrn != p.rrn {
 			t.Errorf("an answer for %s came to %s", o.rrn, p.rrn)
@@ -179,7 +187,7 @@ func (f *traffic) pay(t *testing.T, w *wire, n *fullNode, cards int) {
 		f.mu.Lock()
 		f.outcomes = append(f.outcomes, o)
 		f.mu.Unlock()
-		if err != nil {
+		if err != nil || w.goodbye {
 			return
 		}
 	}

@@ -125,8 +125,9 @@ func (n *node) assemble(ctx context.Context, cfg *config) error {
 	if err != nil {
 		return err
 	}
+	journal, holds := faulty(n.store, n.holds)
 	n.authorizer, err = authz.New(authz.Config{Node: cfg.Node, Now: n.clock.Now, LastID: last,
-		Overlap: cfg.Store == storeFull}, n.store, n.holds, n.store, n.keys)
+		Overlap: cfg.Store == storeFull}, n.store, holds, journal, n.keys)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,10 @@ func (a *Arbiter) void(e *authz.Entry) error {
 	}
 	request := original.Kind == authz.Authorization || original.Kind == authz.Financial
 	if !request || original.Answered == authz.DecisionLate {
-		return nil // what was told is never undone, and a row is undone once
+		return nil // what has happened is never undone, and a row is undone once
+	}
+	if told, err := a.t.Told(original.ID); err != nil || told {
+		return err // a repeat of it on another node was answered with it: it stands
 	}
 	if !original.State.Open() && original.Held == 0 || e.Card == nil {
 		return a.t.AnswerLate(original.ID, 0)

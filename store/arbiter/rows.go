@@ -34,6 +34,13 @@ func (a *Arbiter) stored(e *authz.Entry) (bool, error) {
 		e.Decision.ApprovedTransaction = authz.ApprovedTransaction(first.Answered, first.Placed, first.Amount,
 			m.billed(e.Card.Currency))
 	}
+	revocable := first.Kind == authz.Authorization || first.Kind == authz.Financial
+	elsewhere := first.ID.Node() != e.Request.ID.Node() || first.ID < e.Born
+	if revocable && !first.Answered.Undecided() && elsewhere {
+		// Who wrote the row keeps from its own repeats what it is about to undo; it cannot from ours. A node that died
+		// may have left that with the server, too.
+		return true, a.t.Tell(first.ID)
+	}
 	return true, nil
 }
 

@@ -44,6 +44,8 @@ type Reads interface {
 	// Used reads what is used of windows, and leaves out those that nothing has been used of yet. Whoever locks
 	// the balances of their cards is the only one to change it.
 	Used(windows []Window) (map[Window]int64, error)
+	// Told reports whether a repeat on another node was told the answer of a row.
+	Told(id authz.ID) (bool, error)
 }
 
 // Writes changes rows.
@@ -62,6 +64,8 @@ type Writes interface {
 	// longer hold, a bit for each case, unless people have dealt with them.
 	Raise(x Exception) error
 	Withdraw(row authz.ID, cases int64) error
+	// Tell notes that a repeat on another node is told the answer of a row. Telling twice is harmless.
+	Tell(id authz.ID) error
 	// Mark has later approvals of the card look for what came before them at that moment.
 	Mark(card authz.CardID, at time.Time) error
 	// SetCounters changes a card's counters.

@@ -198,6 +198,25 @@ func (a tables) AnswerLate(id authz.ID, voided int64) error {
 		func(b *binder) { b.int(int64(authz.DecisionLate), voided, int64(id)) })
 }
 
+// Tell implements [arbiter.Writes].
+func (a tables) Tell(id authz.ID) error {
+	return a.exec("INSERT INTO told (id) VALUES (?1) ON CONFLICT (id) DO NOTHING", func(b *binder) { b.int(int64(id)) })
+}
+
+// Told implements [arbiter.Reads].
+func (a tables) Told(id authz.ID) (bool, error) {
+	s, err := a.c.Prepare("SELECT 1 FROM told WHERE id = ?1")
+	if err != nil {
+		return false, err
+	}
+	s.BindInt64(1, int64(id))
+	there, err := s.Step()
+	if err != nil {
+		return false, err
+	}
+	return there, s.Reset()
+}
+
 func (a tables) exec(sql string, bind func(*binder)) error {
 	s, err := a.c.Prepare(sql)
 	if err != nil {

@@ -207,6 +207,12 @@ func (g *guess) Raise(arbiter.Exception) error { return errUnread }
 // Withdraw implements [arbiter.Writes].
 func (g *guess) Withdraw(authz.ID, int64) error { return errUnread }
 
+// Tell implements [arbiter.Writes].
+func (g *guess) Tell(authz.ID) error { return errUnread }
+
+// Told implements [arbiter.Reads].
+func (g *guess) Told(authz.ID) (bool, error) { return false, errUnread }
+
 // Mark implements [arbiter.Writes].
 func (g *guess) Mark(authz.CardID, time.Time) error { return errUnread }
 

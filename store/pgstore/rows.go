@@ -94,6 +94,17 @@ func (t *tables) AnswerLate(id authz.ID, voided int64) error {
 		int64(authz.DecisionLate), voided, int64(id))
 }
 
+// Tell implements [arbiter.Writes].
+func (t *tables) Tell(id authz.ID) error {
+	return t.exec("INSERT INTO told (id) VALUES ($1) ON CONFLICT (id) DO NOTHING", int64(id))
+}
+
+// Told implements [arbiter.Reads].
+func (t *tables) Told(id authz.ID) (told bool, err error) {
+	err = t.query("SELECT id FROM told WHERE id = $1", func(pgx.Rows) error { told = true; return nil }, int64(id))
+	return told, err
+}
+
 // forget has a row that is about to change read anew.
 func (t *tables) forget(id authz.ID) {
 	for key, row := range t.keys {

@@ -51,6 +51,7 @@ var journal = []rule{
 	{"a partial reversal in another currency changes nothing", partialOtherCurrency},
 	{"a void undoes an unsent approval and its repeat is told", voidRow},
 	{"a void of a row that is not there takes its key", voidNothing},
+	{"a void leaves what a repeat on another node was told", voidTold},
 	{"a repeat that says something else is declined", repeatMismatch},
 	{"decisions without a card are kept", withoutCard},
 	{"concurrent batches never overspend", concurrentBatches},
@@ -231,6 +232,29 @@ func voidRow(_ *testing.T, b *bench) {
 		again := *r
 		b.decided(b.entry(b.Alice, &again, authz.Approved), authz.Duplicate, authz.DecisionLate)
 	}
+}
+
+// Goal: what left a socket is not undone. Method: a row whose writer does not know that it is committed is told to a
+// repeat by another node before the writer takes it back.
+func voidTold(_ *testing.T, b *bench) {
+	r := b.approve(b.Alice, authz.Authorization, 30_00)
+	again := *r
+	e := b.entry(b.Alice, &again, authz.Approved)
+	again.ID |= 1 << 12 // of node 1
+	b.decided(e, authz.Duplicate, authz.Approved)
+	b.void(b.Alice, r)
+	b.left(70_00, 120_00)
+	third := *r
+	b.decided(b.entry(b.Alice, &third, authz.Approved), authz.Duplicate, authz.Approved)
+
+	// The same where the node has died and started since.
+	r = b.approve(b.Alice, authz.Authorization, 20_00)
+	restarted := *r
+	e = b.entry(b.Alice, &restarted, authz.Approved)
+	e.Born = restarted.ID
+	b.decided(e, authz.Duplicate, authz.Approved)
+	b.void(b.Alice, r)
+	b.left(50_00, 100_00)
 }
 
 func voidNothing(_ *testing.T, b *bench) {
