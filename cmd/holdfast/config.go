@@ -23,6 +23,7 @@ type config struct {
 	Redis     redisConfig      `yaml:"redis"`
 	Peers     []peerConfig     `yaml:"peers"`
 	Listeners []listenerConfig `yaml:"listeners"`
+	Links     []linkConfig     `yaml:"links"`
 	Programs  []programConfig  `yaml:"programs"`
 	Log       string           `yaml:"log"`
 
@@ -92,6 +93,7 @@ type listenerSetup struct {
 	address string
 	peer    *gateway.Peer
 	server  server.Config
+	dial    *dialSetup // nil: the peer connects to us
 }
 
 // firstFrameTimeout is how long a new link may say nothing.
@@ -182,18 +184,28 @@ func (cfg config) setups() ([]listenerSetup, error) {
 	}
 	var setups []listenerSetup
 	names := map[string]bool{}
-	for _, l := range cfg.Listeners {
-		s, err := l.setup(peers)
+	add := func(s listenerSetup, err error) error {
 		switch {
 		case err != nil:
-			return nil, err
+			return err
 		case names[s.server.Name]:
-			return nil, usagef("two listeners are named %s", s.server.Name)
+			return usagef("two listeners or links are named %s", s.server.Name)
 		case peers[s.peer.Name] != nil && peers[s.peer.Name] != s.peer:
-			return nil, usagef("listener %s: there is a peer of that name", s.peer.Name)
+			return usagef("listener %s: there is a peer of that name", s.peer.Name)
 		}
 		names[s.server.Name] = true
 		setups = append(setups, s)
+		return nil
+	}
+	for _, l := range cfg.Listeners {
+		if err := add(l.setup(peers)); err != nil {
+			return nil, err
+		}
+	}
+	for _, l := range cfg.Links {
+		if err := add(l.setup(peers)); err != nil {
+			return nil, err
+		}
 	}
 	return setups, nil
 }

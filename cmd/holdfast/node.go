@@ -174,17 +174,30 @@ func (n *node) listen(setups []listenerSetup) error {
 		if err := n.gateway.Admit(s.peer); err != nil {
 			return usageError{err}
 		}
-		srv, err := server.New(s.server, handler{n.gateway, s.peer}, n.log)
+		var door server.Handler = handler{n.gateway, s.peer}
+		if s.dial != nil {
+			door = outbound{handler{n.gateway, s.peer}, s.dial}
+		}
+		srv, err := server.New(s.server, door, n.log)
 		if err != nil {
 			return err
 		}
-		ln, err := net.Listen("tcp", s.address)
+		ln, err := s.open(n.log)
 		if err != nil {
 			return fmt.Errorf("listener %s: %w", s.peer.Name, err)
 		}
 		n.servers, n.listeners, n.names = append(n.servers, srv), append(n.listeners, ln), append(n.names, s.peer.Name)
 	}
 	return n.days(context.Background())
+}
+
+// open opens the address, or makes ready to dial it.
+func (s *listenerSetup) open(log *slog.Logger) (net.Listener, error) {
+	if s.dial == nil {
+		return net.Listen("tcp", s.address)
+	}
+	s.dial.dialer.Log = log
+	return server.NewDialer(s.dial.dialer)
 }
 
 const (

@@ -50,7 +50,11 @@ func (c *serveCmd) Run(e *env) error {
 		return errors.Join(err, n.close())
 	}
 	for i, ln := range n.listeners {
-		fmt.Fprintf(e.stdout, "holdfast: %s listens on %s, %s in %s frames\n", setups[i].peer.Name, ln.Addr(),
+		verb := "listens on"
+		if setups[i].dial != nil {
+			verb = "is dialled at"
+		}
+		fmt.Fprintf(e.stdout, "holdfast: %s %s %s, %s in %s frames\n", setups[i].peer.Name, verb, ln.Addr(),
 			setups[i].peer.Dialect.Name(), setups[i].server.Format)
 	}
 	if cfg.Management != nil {
@@ -85,7 +89,7 @@ func (c *serveCmd) config() (config, error) {
 			return cfg, err
 		}
 	}
-	if len(cfg.Listeners) == 0 || c.Listen != "" {
+	if len(cfg.Listeners)+len(cfg.Links) == 0 || c.Listen != "" {
 		cfg.Listeners = []listenerConfig{{}}
 	}
 	if c.Listen == "" && c.Dialect == "" && c.Framing == "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"os"
@@ -25,13 +26,28 @@ type host struct {
 	dir  string
 	node *node
 	addr map[string]string // by dialect
-	log  *bytes.Buffer
+	log  *lockedBuffer
 	stop func()
 }
 
+// startHost starts one with listeners that want a sign-on.
 func startHost(t *testing.T, dialects ...string) *host {
 	t.Helper()
-	h := &host{dir: filepath.Join(t.TempDir(), "data"), addr: map[string]string{}, log: &bytes.Buffer{}}
+	var setups []listenerSetup
+	for _, d := range dialects {
+		s, err := listenerConfig{Name: d, Address: "127.0.0.1:0", Settings: peerSettings{Dialect: d, RequireSignOn: true,
+			FileActions: true}}.setup(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		setups = append(setups, s)
+	}
+	return startSetups(t, setups)
+}
+
+func startSetups(t *testing.T, setups []listenerSetup) *host {
+	t.Helper()
+	h := &host{dir: filepath.Join(t.TempDir(), "data"), addr: map[string]string{}, log: &lockedBuffer{}}
 	n, err := openNode(h.dir, slog.New(slog.NewTextHandler(h.log, nil)))
 	if err != nil {
 		t.Fatal(err)
@@ -47,19 +63,11 @@ func startHost(t *testing.T, dialects ...string) *host {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := n.route(t.Context()); err != nil {
+	if err := errors.Join(n.route(t.Context()), n.listen(setups)); err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range dialects {
-		s, err := listenerConfig{Name: d, Address: "127.0.0.1:0", Settings: peerSettings{Dialect: d, RequireSignOn: true,
-			FileActions: true}}.setup(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := n.listen([]listenerSetup{s}); err != nil {
-			t.Fatal(err)
-		}
-		h.addr[d] = n.listeners[len(n.listeners)-1].Addr().String()
+	for i, s := range setups {
+		h.addr[s.peer.Dialect.Name()] = n.listeners[i].Addr().String()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var serving sync.WaitGroup

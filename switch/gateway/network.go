@@ -2,8 +2,6 @@ package gateway
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"holdfast/authz"
 	"holdfast/switch/iso"
@@ -97,38 +95,6 @@ func (e *exchange) cutOver() {
 	e.aside(networkRetry, func(ctx context.Context) (verdict, error) {
 		return networkDone, books.CutOver(ctx, l.peer.Name, day, now)
 	})
-}
-
-// signOff makes our message that tells the peer to go elsewhere. Its answer is dropped like any answer that
-// we do not wait for.
-func (s *Session) signOff() Encoder {
-	return ownMessage{s, time.Now().UTC(), s.g.stan.Add(1)%999999 + 1}
-}
-
-type ownMessage struct {
-	session *Session
-	at      time.Time
-	stan    uint32
-}
-
-// Append implements [Encoder].
-func (o ownMessage) Append(dst []byte) ([]byte, error) {
-	d := o.session.place.peer.Dialect
-	mti, elements := "0800", map[int]string{7: o.at.Format("0102150405"), 11: fmt.Sprintf("%06d", o.stan), 70: "002"}
-	switch d.Version() {
-	case iso.V1993:
-		mti, elements = "1804", map[int]string{11: elements[11], 12: o.at.Format("060102150405"), 24: "802"}
-	case iso.V2003:
-		mti, elements = "2804", map[int]string{7: elements[7], 11: fmt.Sprintf("%012d", o.stan),
-			12: o.at.Format("20060102150405"), 24: "802"}
-	}
-	m := d.New(mti)
-	for de, v := range elements {
-		if err := m.Set(de, v); err != nil {
-			return dst, err
-		}
-	}
-	return m.Append(dst)
 }
 
 var _ Encoder = (*answer)(nil)

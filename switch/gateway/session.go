@@ -16,6 +16,7 @@ type Session struct {
 	signedOn atomic.Bool
 	admitted atomic.Bool // it was signed on once
 	draining atomic.Bool
+	asking   *asking // nil: the peer has opened the link
 }
 
 // exchange is one message on its way to its answer.
@@ -49,6 +50,9 @@ func (s *Session) Frame(x Exchange) {
 	}
 	switch {
 	case !t.meant():
+		if s.asking != nil {
+			s.asking.answered(m)
+		}
 		x.Silent()
 	case t.class() == classNetwork:
 		e.manage()
@@ -182,14 +186,26 @@ func (s *Session) Malfunction(x Exchange, attached any) {
 		brief: true})
 }
 
-// Goodbye refuses traffic from now on and returns our sign-off.
+// Goodbye refuses traffic from now on and returns our sign-off, which tells the peer to go elsewhere. Its answer is
+// dropped like any answer that we do not wait for.
 func (s *Session) Goodbye() []Encoder {
 	s.draining.Store(true)
+	if s.asking != nil {
+		s.asking.stop()
+	}
 	if !s.signedOn.Load() {
 		return nil
 	}
-	return []Encoder{s.signOff()}
+	m, err := s.own(&askSignOff)
+	if err != nil {
+		return nil // a dialect without room for it has no sign-off
+	}
+	return []Encoder{m}
 }
 
 // Closed says that the link is gone.
-func (s *Session) Closed() {}
+func (s *Session) Closed() {
+	if s.asking != nil {
+		s.asking.stop()
+	}
+}
