@@ -64,7 +64,7 @@ func TestBadConfigurationsNameWhatIsWrong(t *testing.T) {
 		"listners: []":                                                             "listners",
 		"listeners: [{name: a, dialect: nope}]":                                    "nope",
 		"listeners: [{name: a, framing: bin9}]":                                    "bin9",
-		"listeners: [{name: a}, {name: a}]":                                        "two listeners are named a",
+		"listeners: [{name: a}, {name: a}]":                                        "two listeners or links are named a",
 		"listeners: [{name: a, deadline: 5h}]":                                     "deadline",
 		"listeners: [{name: a, linksMax: -1}]":                                     "LinksMax",
 		"listeners: [{name: a, frameBytesMax: 3e9}]":                               "FrameBytesMax",

@@ -190,7 +190,7 @@ func (b *builder) card(out *sent, s *Step, k *kind) error {
 	}
 	card, known := b.cards[cmp.Or(s.Card, MainCard)]
 	if !known {
-		return fmt.Errorf("there is no card %q: name its number", cmp.Or(s.Card, MainCard))
+		return fmt.Errorf("there is no card %s: name its number", quotable(cmp.Or(s.Card, MainCard)))
 	}
 	if err := out.message.Set(2, card.Number.Reveal()); err != nil {
 		return err

@@ -13,16 +13,16 @@ import (
 // Steps are called by their numbers. One that must be about another and does not say which is about the transaction that
 // was begun last, or repeats its last message. The step is checked.
 func (s *Simulation) Parse(line string) (*Step, error) {
-	words := strings.Fields(line)
-	if len(words) == 0 {
+	tokens := strings.Fields(line)
+	if len(tokens) == 0 {
 		return nil, errors.New("nothing was typed")
 	}
-	step := &Step{Send: words[0], ID: strconv.Itoa(s.number + 1)}
+	step := &Step{Send: tokens[0], ID: strconv.Itoa(s.number + 1)}
 	k, known := kinds[step.Send]
 	if !known {
-		return nil, fmt.Errorf("there is no kind %q", step.Send)
+		return nil, fmt.Errorf("there is no kind %s", quotable(step.Send))
 	}
-	for _, w := range words[1:] {
+	for _, w := range tokens[1:] {
 		if err := step.set(w, &k); err != nil {
 			return nil, err
 		}
@@ -41,15 +41,15 @@ func (s *Simulation) Parse(line string) (*Step, error) {
 	if err := step.check(s.config.Currency, ids); err != nil {
 		return nil, err
 	}
-	if words[0] == kindMessage || !expects(words) {
+	if step.Send == kindMessage || !expects(tokens) {
 		step.Expected.Is = "answered" // who plays wants to see, and has expected nothing
 	}
 	return step, nil
 }
 
 // expects reports whether the line says what must come back.
-func expects(words []string) bool {
-	for _, w := range words {
+func expects(tokens []string) bool {
+	for _, w := range tokens {
 		if strings.HasPrefix(w, "expect=") {
 			return true
 		}
@@ -74,7 +74,7 @@ func (s *Step) set(w string, k *kind) error {
 		case k.of != never:
 			key = "of"
 		default:
-			return fmt.Errorf("%s takes no %q", s.Send, w)
+			return fmt.Errorf("%s takes no %s", s.Send, quotable(w))
 		}
 	}
 	if field := texts[key]; field != nil {
@@ -93,7 +93,7 @@ func (s *Step) set(w string, k *kind) error {
 		s.PartOK, err = strconv.ParseBool(v)
 	default:
 		if _, err = element(key); err != nil {
-			return fmt.Errorf("there is no key %q", key)
+			return fmt.Errorf("there is no key %s", quotable(key))
 		}
 		if s.Set == nil {
 			s.Set = map[string]string{}
@@ -101,7 +101,21 @@ func (s *Step) set(w string, k *kind) error {
 		s.Set[key] = v
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %q is no value for it", key, v)
+		return fmt.Errorf("%s: %s is no value for it", key, quotable(v))
 	}
 	return nil
+}
+
+// quotable is a text for an error: what somebody has typed in the wrong place may be a card number, and is not shown.
+func quotable(v string) string {
+	digits := 0
+	for _, c := range v {
+		if c >= '0' && c <= '9' {
+			digits++
+		}
+	}
+	if digits > 8 || len(v) > 40 {
+		return fmt.Sprintf("(%d characters)", len(v))
+	}
+	return strconv.Quote(v)
 }

@@ -128,7 +128,7 @@ func (s *Scenario) Check() error {
 func (s *Step) check(c money.Currency, ids map[string]bool) error {
 	k, known := kinds[s.Send]
 	if !known {
-		return fmt.Errorf("send: there is no kind %q", s.Send)
+		return fmt.Errorf("send: there is no kind %s", quotable(s.Send))
 	}
 	setUsual(&s.Link, MainLink)
 	if s.Expected.Is == "" && len(s.Expected.Code) == 0 {
@@ -151,13 +151,13 @@ func (s *Step) check(c money.Currency, ids map[string]bool) error {
 		return fmt.Errorf("keep: a step of kind %s has none", s.Send)
 	}
 	if _, known := locks[s.Lock]; s.Lock != "" && !known {
-		return fmt.Errorf("lock: there is no reason %q", s.Lock)
+		return fmt.Errorf("lock: there is no reason %s", quotable(s.Lock))
 	}
 	if s.Copies < 0 || s.Copies > copiesMax || s.Delay < 0 || s.Delay > waitMax || s.Expected.Within < 0 || s.Expected.Within > waitMax {
 		return fmt.Errorf("copies, delay, within: want up to %d, and up to %v", copiesMax, waitMax)
 	}
 	if s.ID != "" && ids[s.ID] {
-		return fmt.Errorf("id: an earlier step is called %s too", s.ID)
+		return fmt.Errorf("id: an earlier step is called %s too", quotable(s.ID))
 	}
 	if s.MTI != "" && (len(s.MTI) != 4 || strings.Trim(s.MTI, "0123456789") != "") {
 		return errors.New("mti: want four digits")
@@ -179,7 +179,7 @@ func (s *Step) checkValues(c money.Currency, ids map[string]bool) error {
 	}
 	for _, r := range refers {
 		if r.id != "" && !ids[r.id] {
-			return fmt.Errorf("%s: there is no earlier step %s", r.key, r.id)
+			return fmt.Errorf("%s: there is no earlier step %s", r.key, quotable(r.id))
 		}
 	}
 	for _, a := range amounts {
@@ -188,7 +188,7 @@ func (s *Step) checkValues(c money.Currency, ids map[string]bool) error {
 		}
 	}
 	if _, known := words[e.Is]; e.Is != "" && !known {
-		return fmt.Errorf("expect: there is no word %q", e.Is)
+		return fmt.Errorf("expect: there is no word %s", quotable(e.Is))
 	}
 	for _, values := range []map[string]string{s.Set, e.Elements} {
 		for key := range values {
