@@ -169,7 +169,7 @@ type history struct {
 	operations []porcupine.Operation
 }
 
-func (h *history) note(call cardCall, f func() string) {
+func (h *history) note(call any, f func() string) {
 	from := time.Since(h.began)
 	told := f()
 	to := time.Since(h.began)
