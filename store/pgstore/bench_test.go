@@ -49,6 +49,20 @@ func BenchmarkCommitPartners(b *testing.B) {
 	}
 }
 
+// BenchmarkLimits is the rows of cards with limits beside those of cards without.
+func BenchmarkLimits(b *testing.B) {
+	w := newWorld(b)
+	card := w.card(w.Alice)
+	first := w.fill(b, card)
+	admin(b, w.url, "INSERT INTO limits SELECT id, 'GENERAL', span, 1000000000000 FROM cards, unnest(ARRAY['DAY', 'MONTH']) span")
+	for _, card.Limited = range []bool{false, true} {
+		b.Run(fmt.Sprintf("limited=%t", card.Limited), func(b *testing.B) {
+			s := open(b, pgstore.Config{URL: w.url})
+			w.benchmark(b, s, 2, 256, first, card)
+		})
+	}
+}
+
 // BenchmarkWays compares in one run what is guessed with what is read and locked first, each with nothing but new
 // approvals and with a repeat among each thirty-two, which needs to be read.
 func BenchmarkWays(b *testing.B) {
@@ -154,7 +168,8 @@ func (w *world) fill(b *testing.B, card *authz.Card) (first int64) {
 SELECT %d + i, partner_id, kind, user_id, currency, 1000000000, created_at
 FROM balances, generate_series(0, %d) i WHERE id = %d`, first, benchBalances-1, card.Balance),
 		fmt.Sprintf(`INSERT INTO cards SELECT (jsonb_populate_record(c, jsonb_build_object('id', %d + i, 'balance_id', %[1]d + i,
- 'tag', '\x' || lpad(to_hex(i), %d, '0')))).* FROM cards c, generate_series(0, %d) i WHERE id = %d`,
+ 'public_id', '\x' || lpad(to_hex(i), 32, '0'), 'tag', '\x' || lpad(to_hex(i), %d, '0')))).*
+FROM cards c, generate_series(0, %d) i WHERE id = %d`,
 			first, 2*len(authz.Tag{}), benchBalances-1, card.ID),
 		"VACUUM ANALYZE balances, cards",
 	} {

@@ -1,5 +1,6 @@
 -- What a row uses of its card's limits: what was authorized while the card had any, less what was given back of it. It
--- is what the windows in limit_use add up. They begin with the rows that are written from now on.
+-- is what the windows in limit_use add up. They begin with the rows that are written from now on; those that count
+-- have 8 in their flags.
 ALTER TABLE authorizations ADD COLUMN used BIGINT NOT NULL DEFAULT 0 CHECK (used >= 0);
 DELETE FROM limit_use;
 
