@@ -219,7 +219,7 @@ func (c *clerk) work(h *history, changes int) {
 			limit += 150 * price
 			call = spendCall{c.card, limitCall, limit}
 		case 2:
-			call = spendCall{c.card, debitCall, c.available() - (2+rand.Int64N(8))*price} // payments may have been faster
+			call = spendCall{c.card, debitCall, max(price, c.available()-(2+rand.Int64N(8))*price)} // payments may have been faster
 		default:
 			call = spendCall{c.card, topUpCall, 40 * price}
 		}
