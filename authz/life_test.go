@@ -159,10 +159,12 @@ func TestClearingIsFoundByTheCodeThatWeGave(t *testing.T) {
 		t.Errorf("codes repeat: %v", codes)
 	}
 	c := d.Request(d.Alice, authz.FinancialAdvice, 10_00)
+	c.StoodIn = true
 	c.Trace.Terminal, c.ApprovalCode = "OTHER", codes[1]
 	d.expect(c, authz.AdviceAccepted)
 	d.left(70_00, 120_00) // posted for the hold that it ended
 	c = d.Request(d.Alice, authz.FinancialAdvice, 10_00)
+	c.StoodIn = true
 	c.Trace.Terminal, c.ApprovalCode = "OTHER", "ZZZZZZ"
 	d.expect(c, authz.AdviceAccepted)
 	d.left(60_00, 110_00)
@@ -234,6 +236,7 @@ func TestCreditsComeToCardsThatAreLockedForAWhile(t *testing.T) {
 	d.Lock(d.Alice.Card, authz.LockStolen)
 	d.expect(refund(), authz.LockedStolen)
 	c := d.Request(d.Alice, authz.FinancialAdvice, 3_00)
+	c.StoodIn = true
 	d.expect(c, authz.AdviceAccepted) // what is cleared is posted whatever the card is
 	d.left(102_00, 152_00)
 }

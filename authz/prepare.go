@@ -204,12 +204,12 @@ func (it *item) refer(a *Authorizer) {
 }
 
 // advise takes an advice as it is: what the sender approved binds us whatever the card or the funds
-// say; what it declined, or what we cannot attach to a balance, is only recorded. A clearing is money whoever
+// say; what it declined, also of a clearing, or what we cannot attach to a balance, is only recorded. A clearing is money whoever
 // decided it; it moves what is held, which only the journal knows, so nothing is placed in the cache for it.
 func (it *item) advise(a *Authorizer) bool {
 	r, e := it.req, &it.entry
 	e.Decision.Reason = AdviceRecorded
-	if r.Kind == AuthorizationAdvice && !r.StoodIn || e.Card == nil || !r.Transaction.Debit() && !r.Transaction.Credit() {
+	if !r.StoodIn || e.Card == nil || !r.Transaction.Debit() && !r.Transaction.Credit() {
 		return false
 	}
 	amount, ok := r.Hold(e.Card.Currency)

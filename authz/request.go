@@ -110,7 +110,7 @@ type Request struct {
 	Settlement Settlement // what it moves between the peer and us, and on which day
 
 	// Of an advice.
-	StoodIn      bool   // the sender approved on our behalf
+	StoodIn      bool   // the sender approved on our behalf, or clears what was approved; false: it was declined
 	ApprovalCode string // the sender's, or the original's
 
 	// Original is what a reversal, or an advice that has it too, says of the message that it is about.

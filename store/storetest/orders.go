@@ -154,6 +154,7 @@ func (o *orders) message(run int, h Holder, l byte) *authz.Request {
 	}
 	n := strings.IndexByte(letters, l)
 	r := o.Request(h, kind, amounts[l])
+	r.StoodIn = kind == authz.FinancialAdvice
 	sent := Epoch.Add(time.Duration(n) * time.Second)
 	r.Trace.Transmitted, r.Trace.Local = sent.Format("0102150405"), sent.Format("0102150405")
 	r.Trace.STAN = fmt.Sprintf("%06d", 100+n)
