@@ -112,11 +112,11 @@ func (l *life) targets(r *member) (legs []*leg, whole bool) {
 			continue // it was sent after the reversal, or the reversal is about what has yet to come
 		}
 		covered = append(covered, g)
-		if !g.counted() || g.replaced || g.reversed {
+		if !g.counted() || g.replaced || g.reversed && g.continues() {
 			continue
 		}
-		total += g.last.Amount
-		if g.last.Amount == r.Amount {
+		total += g.last.Amount // what began the life counts though it was reversed: a second reversal of it is not of the rest
+		if g.last.Amount == r.Amount && !g.reversed {
 			equal = append(equal, g)
 		}
 	}

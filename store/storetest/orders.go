@@ -72,8 +72,8 @@ func Sets(most int) []string {
 	return sets[1:]
 }
 
-// Long are sets of five and six messages whose orders are worth their time.
-var Long = []string{"QIARB", "QIPBC", "QAPRS", "QIARBC", "QIJPBC", "QADRWS", "QIXPRS", "QIKPBC", "QAPRBC"}
+// Long are sets of more messages whose orders are worth their time.
+var Long = []string{"QJRK", "QIARB", "QIPBC", "QAPRS", "QIARBC", "QIJPBC", "QADRWS", "QIXPRS", "QIKPBC", "QAPRBC"}
 
 func permutations(set string) []string {
 	if len(set) <= 1 {
