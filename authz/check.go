@@ -51,7 +51,7 @@ var productChecks = []check{
 	{"amount is above zero", func(r *Request, c *Card) Reason {
 		amount, _ := r.Hold(c.Currency)
 		moves := r.Transaction.Debit() || r.Transaction.Credit()
-		return unless((amount > 0 || !moves) && r.Cash <= r.Amount.Minor, AmountInvalid)
+		return unless((amount > 0 || r.Fill > 0 || !moves) && r.Cash <= r.Amount.Minor, AmountInvalid)
 	}},
 }
 

@@ -127,6 +127,46 @@ func TestPumpHoldsWhatTheProgramHas(t *testing.T) {
 	d.left(100_00-37_20-1_01, 150_00-37_20-1_01)
 }
 
+// At a pump nothing is asked for and the fill to come is meant; anywhere else, and where the program has no amount for
+// it, nothing is a question about the card. Only an authorization holds: what is posted at once is what it says.
+func TestPumpIsAskedForNothing(t *testing.T) {
+	d := newDesk(t)
+	check := func(minor int64, mcc string) *authz.Request {
+		r := d.Request(d.Alice, authz.Authorization, minor)
+		r.Trace.MCC = mcc
+		if minor == 0 {
+			r.Transaction = authz.Verification // as an amount of nothing is read
+		}
+		return r
+	}
+	d.expect(check(0, "5542"), authz.NoReasonToRefuse)
+	d.agree(authz.Terms{PumpHold: 75_00, PartApproval: true})
+	d.expect(check(0, "5999"), authz.NoReasonToRefuse)
+	foreign := check(0, "5542")
+	foreign.Amount.Currency = alpha(t, "JPY")
+	d.expect(foreign, authz.NoReasonToRefuse)
+	at := check(1_00, "5542")
+	at.Kind = authz.Financial
+	d.expect(at, authz.Approved)
+	d.left(99_00, 149_00)
+	r := check(0, "5542")
+	if got := d.expect(r, authz.Approved); got.Amount != 75_00 || got.ApprovedTransaction != 0 {
+		t.Errorf("held %d and approved %d, want 7500 and what was asked", got.Amount, got.ApprovedTransaction)
+	}
+	d.left(24_00, 74_00)
+	d.expect(check(0, "5542"), authz.DepositShort)
+	second := check(0, "5542")
+	second.PartialOK = true
+	if got := d.expect(second, authz.ApprovedPart); got.Amount != 24_00 || got.ApprovedTransaction != 24_00 {
+		t.Errorf("held %d and approved %d, want what there is", got.Amount, got.ApprovedTransaction)
+	}
+	d.expect(d.Undo(second), authz.ReversalAccepted)
+	undo := d.Undo(r)
+	undo.Partial, undo.Final = true, 37_20
+	d.expect(undo, authz.ReversalAccepted)
+	d.left(99_00-37_20, 149_00-37_20)
+}
+
 func TestOwnRatesWithMarkUp(t *testing.T) {
 	d := newDesk(t)
 	ask := func() *authz.Request {
@@ -159,10 +199,12 @@ func TestClearingIsFoundByTheCodeThatWeGave(t *testing.T) {
 		t.Errorf("codes repeat: %v", codes)
 	}
 	c := d.Request(d.Alice, authz.FinancialAdvice, 10_00)
+	c.StoodIn = true
 	c.Trace.Terminal, c.ApprovalCode = "OTHER", codes[1]
 	d.expect(c, authz.AdviceAccepted)
 	d.left(70_00, 120_00) // posted for the hold that it ended
 	c = d.Request(d.Alice, authz.FinancialAdvice, 10_00)
+	c.StoodIn = true
 	c.Trace.Terminal, c.ApprovalCode = "OTHER", "ZZZZZZ"
 	d.expect(c, authz.AdviceAccepted)
 	d.left(60_00, 110_00)
@@ -234,6 +276,7 @@ func TestCreditsComeToCardsThatAreLockedForAWhile(t *testing.T) {
 	d.Lock(d.Alice.Card, authz.LockStolen)
 	d.expect(refund(), authz.LockedStolen)
 	c := d.Request(d.Alice, authz.FinancialAdvice, 3_00)
+	c.StoodIn = true
 	d.expect(c, authz.AdviceAccepted) // what is cleared is posted whatever the card is
 	d.left(102_00, 152_00)
 }

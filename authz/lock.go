@@ -30,21 +30,49 @@ func (o LockOutcome) String() string {
 // Changes reports whether the card was changed.
 func (o LockOutcome) Changes() bool { return o == LockChanged || o == LockStrengthened }
 
-// Relock says what a request from outside makes of a card's lock; wanted LockNone asks to lift it. The locks of
-// lost, stolen, inactive and replaced cards are never lifted (seed, "Lock outside"), and a lighter reason never
-// takes the place of a graver one: it would make a lock that stays into one that can be lifted.
-func Relock(present, wanted LockReason) LockOutcome {
+// LockSource says who locked a card, or who asks to change its lock.
+type LockSource string
+
+// The sources of locks. OUTSIDE is a scheme or an acquirer, PIN is the third wrong one in a row.
+const (
+	LockByUser     LockSource = "USER"
+	LockByPartner  LockSource = "PARTNER"
+	LockByOperator LockSource = "OPERATOR"
+	LockByOutside  LockSource = "OUTSIDE"
+	LockByPIN      LockSource = "PIN"
+)
+
+func (s LockSource) strong() bool { return s == LockByOperator || s == LockByOutside || s == LockByPIN }
+
+// Relock says what a request makes of a card's lock, which is of someone; wanted LockNone asks to lift it. This is the
+// one rule for all who ask:
+//
+//   - the locks of lost, stolen, inactive and replaced cards are never lifted, nor made into one that is (seed, "Lock
+//     outside"); only from outside a graver one of them may take the place of a lighter one;
+//   - from outside, a lighter reason never takes the place of a graver one; among themselves, the holder, the partner
+//     and operators may change a reversible reason as they like;
+//   - a user or a partner does not change the reversible lock of an operator, of outside or of the PIN for another
+//     reversible one.
+func Relock(present LockReason, of LockSource, wanted LockReason, by LockSource) LockOutcome {
 	switch {
 	case int(present) >= len(lockSeverity) || int(wanted) >= len(lockSeverity):
 		return LockRefused
 	case present == wanted:
 		return LockAlready
-	case wanted == LockNone && present.Irreversible():
-		return LockRefused
-	case wanted == LockNone || present == LockNone:
+	case present == LockNone:
 		return LockChanged
+	case present.Irreversible() && (wanted == LockNone || by != LockByOutside):
+		return LockRefused
+	case wanted == LockNone:
+		return LockChanged
+	case wanted.Irreversible() && !present.Irreversible():
+		return LockStrengthened
+	case of.strong() && !by.strong():
+		return LockRefused
 	case lockSeverity[wanted] > lockSeverity[present]:
 		return LockStrengthened
+	case by == LockByOutside:
+		return LockRefused
 	}
-	return LockRefused
+	return LockChanged
 }

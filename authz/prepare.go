@@ -3,6 +3,9 @@ package authz
 import (
 	"context"
 	"errors"
+	"strings"
+
+	"holdfast/authz/money"
 )
 
 var errCold = errors.New("the cache does not know the balance")
@@ -115,6 +118,7 @@ func (l *lane) check(ctx context.Context, it *item) bool {
 		e.Card = &it.card
 		e.Decision.Currency = it.card.Currency
 		l.a.price(r, e.Card, &it.terms)
+		r.fill(e.Card, &it.terms)
 	}
 	switch {
 	case it.void:
@@ -180,18 +184,24 @@ func (l *lane) verify(ctx context.Context, it *item) bool {
 // come, for which the program has an amount.
 func (it *item) wanted() int64 {
 	amount, _ := it.req.Hold(it.card.Currency)
-	if it.pump() {
-		return max(amount, it.terms.PumpHold)
-	}
-	return amount
+	return max(amount, it.req.Fill)
 }
 
-func (it *item) pump() bool {
+// fill makes a status check at a pump of a request for one unit or less, where the program has an amount for it. One
+// for nothing, in the card's currency, asks no more than whether the card is good everywhere else.
+func (r *Request) fill(c *Card, t *Terms) {
 	unit := int64(1)
-	for range it.req.Amount.Currency.Exponent() {
+	for range r.Amount.Currency.Exponent() {
 		unit *= 10
 	}
-	return it.terms.PumpHold > 0 && it.req.Trace.MCC == pumpMCC && it.req.Transaction == Purchase && it.req.Amount.Minor <= unit
+	nothing := r.Transaction == Verification && r.Amount == money.Amount{Currency: c.Currency} &&
+		strings.HasPrefix(r.Trace.ProcessingCode, "00")
+	if t.PumpHold <= 0 || r.Kind != Authorization || r.Trace.MCC != pumpMCC || r.Transaction != Purchase && !nothing ||
+		r.Amount.Minor > unit {
+		r.Fill = 0
+		return
+	}
+	r.Transaction, r.Fill = Purchase, t.PumpHold
 }
 
 // refer prepares what the journal needs to find what the message is about.
@@ -204,12 +214,12 @@ func (it *item) refer(a *Authorizer) {
 }
 
 // advise takes an advice as it is: what the sender approved binds us whatever the card or the funds
-// say; what it declined, or what we cannot attach to a balance, is only recorded. A clearing is money whoever
+// say; what it declined, also of a clearing, or what we cannot attach to a balance, is only recorded. A clearing is money whoever
 // decided it; it moves what is held, which only the journal knows, so nothing is placed in the cache for it.
 func (it *item) advise(a *Authorizer) bool {
 	r, e := it.req, &it.entry
 	e.Decision.Reason = AdviceRecorded
-	if r.Kind == AuthorizationAdvice && !r.StoodIn || e.Card == nil || !r.Transaction.Debit() && !r.Transaction.Credit() {
+	if !r.StoodIn || e.Card == nil || !r.Transaction.Debit() && !r.Transaction.Credit() {
 		return false
 	}
 	amount, ok := r.Hold(e.Card.Currency)
@@ -246,7 +256,7 @@ func partial(batch []*item) (again []*Hold) {
 		if it.req.Cash > 0 { // what is handed out in cash is given whole or not at all
 			part = min(part, portion(billed, it.req.Amount.Minor-it.req.Cash, it.req.Amount.Minor))
 		}
-		if part <= 0 || portion(part, it.req.Amount.Minor, billed) == 0 {
+		if part <= 0 || ApprovedTransaction(ApprovedPart, part, it.req.Amount.Minor, billed) == 0 {
 			continue
 		}
 		it.entry.Wanted, it.entry.Hold, it.hold.Amount = it.hold.Amount, part, part
@@ -259,7 +269,7 @@ func partial(batch []*item) (again []*Hold) {
 func (it *item) divisible() bool {
 	r := it.req
 	goods := r.Transaction == Purchase || r.Transaction == Cashback
-	return it.terms.PartApproval && r.PartialOK && goods && (r.Phase == PhaseFinal || it.pump())
+	return it.terms.PartApproval && r.PartialOK && goods && (r.Phase == PhaseFinal || r.Fill > 0)
 }
 
 // place puts the holds in the cache, teaching it the balances that it does not know.

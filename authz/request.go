@@ -92,6 +92,7 @@ type Request struct {
 	Amount      money.Amount // DE 4 in DE 49
 	Billing     money.Amount // DE 6 in DE 51; its currency is zero when the message had none
 	OwnRate     bool         // Billing is not the message's: we converted it ourselves
+	Fill        int64        // of a status check at a pump: what the program holds for the fill to come, in the card's currency
 
 	Trace Trace
 
@@ -110,7 +111,7 @@ type Request struct {
 	Settlement Settlement // what it moves between the peer and us, and on which day
 
 	// Of an advice.
-	StoodIn      bool   // the sender approved on our behalf
+	StoodIn      bool   // the sender approved on our behalf, or clears what was approved; false: it was declined
 	ApprovalCode string // the sender's, or the original's
 
 	// Original is what a reversal, or an advice that has it too, says of the message that it is about.

@@ -35,12 +35,16 @@ func quotient(high, low uint64, by int64) int64 {
 }
 
 // ApprovedTransaction is what an approval allows in the transaction's currency: what was asked for, or of a part what
-// the held amount buys, rounded down. Billed is what was asked for in the currency of held.
+// the held amount buys, rounded down. Billed is what was asked for in the currency of held. Who asks for nothing, at a
+// pump, asks in the card's own currency.
 func ApprovedTransaction(reason Reason, held, amount, billed int64) int64 {
 	switch reason {
 	case Approved:
 		return amount
 	case ApprovedPart:
+		if amount == 0 {
+			return held
+		}
 		return portion(held, amount, billed)
 	}
 	return 0

@@ -102,7 +102,7 @@ func chipRead(mode string) bool {
 }
 
 // chipWaiter adds the answer to the card's chip when the decision is known: of a stored decision, too, since a repeat
-// brings the same cryptogram.
+// brings the same cryptogram. Who sends a cryptogram a second time is told nothing by the card's key.
 type chipWaiter struct {
 	a *Authorizer
 	r *Request
@@ -111,7 +111,7 @@ type chipWaiter struct {
 
 // Decided implements [Waiter].
 func (w *chipWaiter) Decided(d *Decision) {
-	if c, known := w.a.cache.get(w.r.Tag); known && !d.Reason.Undecided() {
+	if c, known := w.a.cache.get(w.r.Tag); known && !d.Reason.Undecided() && d.Reason != CryptogramReplayed {
 		answered := *d // the decision is shared with the repeats that waited
 		answered.IssuerAuth = w.a.cfg.Verifier.Authenticate(w.r, &c, d.Reason.Approval())
 		d = &answered

@@ -20,15 +20,15 @@ const (
 )
 
 // LockSource says who locked a card.
-type LockSource string
+type LockSource = authz.LockSource
 
-// The sources of locks. OUTSIDE is a scheme or an acquirer, PIN is the third wrong one in a row.
+// The sources of locks.
 const (
-	LockByUser     LockSource = "USER"
-	LockByPartner  LockSource = "PARTNER"
-	LockByOperator LockSource = "OPERATOR"
-	LockByOutside  LockSource = "OUTSIDE"
-	LockByPIN      LockSource = "PIN"
+	LockByUser     = authz.LockByUser
+	LockByPartner  = authz.LockByPartner
+	LockByOperator = authz.LockByOperator
+	LockByOutside  = authz.LockByOutside
+	LockByPIN      = authz.LockByPIN
 )
 
 // Card is a card as people manage it; it never has the number.
@@ -163,24 +163,22 @@ func (c *Card) Act(a CardAction, at time.Time) (authz.CardState, error) {
 	return rule.to, nil
 }
 
-// Relock is whether a card's lock may become another by someone. changed is false when it is that lock already.
-// An irreversible lock stays for ever; it may replace a reversible one, never the other way round. A reversible
-// lock from outside, from an operator or from the PIN is not weakened by a user's or partner's own.
+// Relock is whether a card's lock may become another by someone, by [authz.Relock]. changed is false when it is that
+// lock already.
 func (c *Card) Relock(reason authz.LockReason, by LockSource, at time.Time) (changed bool, err error) {
 	if _, err := c.Act(ActLock, at); err != nil {
 		return false, err
 	}
-	switch {
-	case !reason.Valid():
+	if !reason.Valid() {
 		return false, Invalid("reasonCode", "want 1 to 8")
-	case c.Lock == reason:
-		return false, nil
+	}
+	switch outcome := authz.Relock(c.Lock, c.LockSource, reason, by); {
+	case outcome != authz.LockRefused:
+		return outcome.Changes(), nil
 	case c.Lock.Irreversible():
 		return false, ErrLockFinal
-	case c.Lock != authz.LockNone && !reason.Irreversible() && c.LockSource.strong() && !by.strong():
-		return false, ErrLockOutside
 	}
-	return true, nil
+	return false, ErrLockOutside
 }
 
 // Unlock is whether a card's lock may be lifted by someone. Where the program says so (outsideOnly), reasons 6 and 7
@@ -189,10 +187,10 @@ func (c *Card) Unlock(by LockSource, outsideOnly bool, at time.Time) error {
 	if _, err := c.Act(ActUnlock, at); err != nil {
 		return err
 	}
-	switch {
-	case c.Lock == authz.LockNone:
+	switch outcome := authz.Relock(c.Lock, c.LockSource, authz.LockNone, by); {
+	case outcome == authz.LockAlready:
 		return ErrCardNotLocked
-	case c.Lock.Irreversible():
+	case outcome == authz.LockRefused:
 		return ErrLockFinal
 	case outsideOnly && (c.Lock == authz.LockPINTries || c.Lock == authz.LockFraud) &&
 		(c.LockSource == LockByOutside || c.LockSource == LockByPIN) && by != LockByOperator && by != LockByOutside:
@@ -200,5 +198,3 @@ func (c *Card) Unlock(by LockSource, outsideOnly bool, at time.Time) error {
 	}
 	return nil
 }
-
-func (s LockSource) strong() bool { return s == LockByOperator || s == LockByOutside || s == LockByPIN }

@@ -28,16 +28,17 @@ var (
 
 // LockOutside implements [gateway.CardActions].
 func (d desk) LockOutside(ctx context.Context, a gateway.CardAction) (authz.LockOutcome, authz.LockReason, error) {
-	tag := d.keys.Tag(a.PAN)
+	tag := d.keys.Tag(a.PAN) // caches know the card by this one, wherever it is kept
 	var done records.FileActionDone
 	err := d.store.Update(ctx, func(q records.Querier) (err error) {
-		done, err = records.LockOutside(ctx, q, records.FileAction{Peer: a.Peer, MTI: a.MTI, STAN: a.STAN, Tag: tag,
-			BIN: a.PAN.BIN(6), Last4: a.PAN.Last4(), Wanted: a.Wanted, Inquiry: a.Inquiry, At: a.At})
+		done, err = records.LockOutside(ctx, q, records.FileAction{Peer: a.Peer, MTI: a.MTI, STAN: a.STAN,
+			Tags: append([]authz.Tag{tag}, d.keys.OtherTags(a.PAN)...), BIN: a.PAN.BIN(6), Last4: a.PAN.Last4(),
+			Wanted: a.Wanted, Inquiry: a.Inquiry, At: a.At})
 		return err
 	})
 	if err == nil && done.Outcome.Changes() {
 		// The journal refuses decisions on the old card in any case; that the cache knows saves the detour.
-		_ = d.store.Find(ctx, []authz.Tag{tag}, func(_ int, c authz.Card) { d.authorizer.Learn(c, tag) })
+		_ = d.store.Find(ctx, []authz.Tag{done.Tag}, func(_ int, c authz.Card) { d.authorizer.Learn(c, tag) })
 	}
 	return done.Outcome, done.Lock, err
 }

@@ -174,3 +174,37 @@ func serveSetups(t *testing.T, dir string, setups []listenerSetup) (n *node, sto
 	})
 	return n, sync.OnceFunc(func() { cancel(); wg.Wait() })
 }
+
+// While the keys of tags are rotated, a peer still finds the cards that are kept under their old tags.
+func TestLockOutsideFindsCardsUnderOldTags(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if status, _, errs := runHoldfast(t, "seed", "--data", dir, filepath.Join("..", "..", "testdata", "worlds", "demo.yaml")); status != exitOK {
+		t.Fatal(errs)
+	}
+	keyFile := filepath.Join(dir, keysFile)
+	id, err := keystore.AddKey(keyFile, nil, "pan-tag")
+	if err == nil {
+		err = keystore.ActivateKey(keyFile, nil, id)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := config{Listeners: []listenerConfig{{Name: "a", Address: "127.0.0.1:0", Settings: peerSettings{Dialect: "cmf-2003", FileActions: true}},
+		{Name: "b", Address: "127.0.0.1:0", Settings: peerSettings{Dialect: "cmf-2003"}}}}
+	setups, err := cfg.setups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &acquirer{t: t, dialect: setups[0].peer.Dialect}
+	n, stop := serveSetups(t, dir, setups)
+	defer stop()
+	a.dial(n, setups[0].server.Format)
+	purchase := map[int]string{2: decodePAN, 3: "000000", 4: "9782000000000100", 24: "100", 26: "5411", 41: "TERM0001        "}
+	a.ask(0, "2100", "0000", purchase)
+	a.ask(0, "2304", "3000", map[int]string{2: decodePAN, 24: "302", 25: "3707", 101: "CARDSTATUS"})
+	a.ask(1, "2100", "1002", purchase)
+	a.ask(0, "2304", "3008", map[int]string{2: decodePAN, 24: "302", 25: "3707", 101: "CARDSTATUS"})
+	a.ask(0, "2304", "3003", map[int]string{2: decodePAN, 24: "302", 25: "3000", 101: "CARDSTATUS"})
+	a.ask(1, "2100", "2008", purchase)
+}

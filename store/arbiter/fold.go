@@ -126,12 +126,16 @@ func (l *life) split() {
 		}
 	}
 	for _, m := range l.members {
-		if m.Kind != authz.AuthorizationAdvice || !m.moves() || m.Step.StoodIn && m.value() == 0 {
+		if !m.tells() {
 			continue
 		}
-		if g := l.legOf(m); g != nil {
+		g := l.legOf(m)
+		switch {
+		case m.Kind == authz.FinancialAdvice && (g == nil || g.first().Kind != authz.Financial):
+			// What was held stays held when a clearing of it is declined.
+		case g != nil:
 			g.members = append(g.members, m)
-		} else {
+		default:
 			l.legs = append(l.legs, &leg{members: []*member{m}})
 		}
 	}
@@ -139,6 +143,18 @@ func (l *life) split() {
 	for _, g := range l.legs {
 		g.carry()
 	}
+}
+
+// tells reports an advice that says how a request ended elsewhere: one of an authorization, or one that declines
+// what is posted at once.
+func (m *member) tells() bool {
+	switch {
+	case !m.moves():
+		return false
+	case m.Kind == authz.FinancialAdvice:
+		return !m.Step.StoodIn
+	}
+	return m.Kind == authz.AuthorizationAdvice && (!m.Step.StoodIn || m.value() > 0)
 }
 
 func (g *leg) sent() time.Time { return g.members[0].sent }
@@ -156,7 +172,7 @@ func (g *leg) continues() bool {
 func (g *leg) carry() {
 	last := g.members[0]
 	for _, m := range g.members[1:] {
-		if m.Kind == authz.AuthorizationAdvice && (last.request() || !m.sent.Before(last.sent)) {
+		if !m.request() && (last.request() || !m.sent.Before(last.sent)) {
 			last = m
 		}
 	}

@@ -10,7 +10,7 @@ func (a *Arbiter) tell(e *authz.Entry) error {
 	}
 	q := e.Request
 	if e.Card == nil || q.Kind != authz.Reversal && !q.Transaction.Debit() && !q.Transaction.Credit() ||
-		e.Hold == 0 && (q.Kind == authz.FinancialAdvice || q.StoodIn) {
+		e.Hold == 0 && q.StoodIn {
 		return a.record(e)
 	}
 	if err := a.bearer(e); err != nil {
@@ -39,7 +39,7 @@ func (a *Arbiter) tell(e *authz.Entry) error {
 // record keeps a message that can move no money, and asks people to look where it should have.
 func (a *Arbiter) record(e *authz.Entry) error {
 	inserted, err := a.insert(&Row{Entry: e, State: authz.StateRecorded})
-	if err != nil || !inserted || e.Request.Kind != authz.FinancialAdvice && !e.Request.StoodIn {
+	if err != nil || !inserted || !e.Request.StoodIn {
 		return err
 	}
 	x := Exception{Row: e.Request.ID, Case: authz.CannotApply, What: "no amount in the card's currency", At: e.Request.ReceivedAt}

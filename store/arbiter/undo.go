@@ -51,14 +51,19 @@ func (l *life) reduce(r, of *member, amount int64, stays *int64) {
 	if l.foreign(r, of) {
 		return
 	}
-	billed := of.billed(l.currency)
+	scale := func(part int64) int64 {
+		if of.Currency == l.currency { // also of what asked for nothing, at a pump
+			return part
+		}
+		return authz.Scale(part, of.Amount, of.billed(l.currency))
+	}
 	if step.Returned > 0 {
-		*stays = max(0, *stays-authz.Scale(step.Returned, of.Amount, billed))
+		*stays = max(0, *stays-scale(step.Returned))
 		return
 	}
 	final := step.FinalBilling
 	if final == 0 || of.Currency == l.currency { // DE 95.2 may be of the settlement; nothing was converted here
-		final = authz.Scale(step.Final, of.Amount, billed)
+		final = scale(step.Final)
 	}
 	if final > amount {
 		l.raise(r, authz.FinalAboveOriginal, "what should stay is more than there was")
@@ -107,11 +112,11 @@ func (l *life) targets(r *member) (legs []*leg, whole bool) {
 			continue // it was sent after the reversal, or the reversal is about what has yet to come
 		}
 		covered = append(covered, g)
-		if !g.counted() || g.replaced || g.reversed {
+		if !g.counted() || g.replaced || g.reversed && g.continues() {
 			continue
 		}
-		total += g.last.Amount
-		if g.last.Amount == r.Amount {
+		total += g.last.Amount // what began the life counts though it was reversed: a second reversal of it is not of the rest
+		if g.last.Amount == r.Amount && !g.reversed {
 			equal = append(equal, g)
 		}
 	}

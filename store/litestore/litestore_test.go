@@ -32,7 +32,7 @@ func TestConformance(t *testing.T) {
 }
 
 func TestOrders(t *testing.T) {
-	sets := append(storetest.Sets(3), storetest.Long[:3]...)
+	sets := append(storetest.Sets(3), storetest.Long[:4]...)
 	switch {
 	case os.Getenv("HOLDFAST_TEST_ORDERS") == "all": // some minutes
 		sets = append(storetest.Sets(4), storetest.Long...)

@@ -197,12 +197,20 @@ WHERE g.id = $1 AND b.id = $2`, int64(c.Program), int64(c.Balance)); err != nil 
 	}
 	tag, public := keys.Tag(c.Number), record.NewUUID(at)
 	_, err = q.Exec(ctx, `INSERT INTO cards (id, partner_id, program_id, user_id, balance_id, deposit_id, tag, sealed,
- bin, last4, state, lock, expiry, currency, holder_restricted, balance_restricted, profile, pin_lock, created_at, public_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
+ bin, last4, state, lock, expiry, currency, holder_restricted, balance_restricted, profile, pin_lock, created_at, public_id, kind)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
 		id, f.partner, int64(c.Program), f.user, int64(c.Balance), deposit, tag[:], sealed, c.Number.BIN(6),
 		c.Number.Last4(), int64(c.State), int64(c.Lock), int64(c.Expiry), f.currency, f.holder,
-		f.locked, []byte(profile), f.pinLock, at.UnixMicro(), public[:])
+		f.locked, []byte(profile), f.pinLock, at.UnixMicro(), public[:], string(kindOf(c.State)))
 	return authz.CardID(id), wrap("issue card", err)
+}
+
+// kindOf is what a card must be made of to be in a state: only plastic is on its way to somebody.
+func kindOf(s authz.CardState) record.CardKind {
+	if s == authz.CardOrdered || s == authz.CardPersonalized || s == authz.CardInactive {
+		return record.CardPhysical
+	}
+	return record.CardVirtual
 }
 
 // LockCard sets or lifts a card's lock, in the version that decisions are checked against. Once it is durable,

@@ -10,7 +10,7 @@ import (
 // FileAction is what a peer asks of a card's lock.
 type FileAction struct {
 	Peer, MTI, STAN string
-	Tag             authz.Tag
+	Tags            []authz.Tag // by which the card may be kept: more than one while the keys of tags are rotated
 	BIN, Last4      string
 	Wanted          authz.LockReason // LockNone asks to lift the lock
 	Inquiry         bool             // changes nothing: Wanted is not looked at
@@ -21,6 +21,7 @@ type FileAction struct {
 type FileActionDone struct {
 	Outcome authz.LockOutcome
 	Card    authz.CardID     // 0: unknown
+	Tag     authz.Tag        // under which it is kept
 	Lock    authz.LockReason // the card's now
 }
 
@@ -30,11 +31,18 @@ type FileActionDone struct {
 func LockOutside(ctx context.Context, q Querier, a FileAction) (FileActionDone, error) {
 	var d FileActionDone
 	var state authz.CardState
-	read := func() error {
-		return q.Query(ctx, func(r Row) error {
-			d.Card, d.Lock, state = authz.CardID(r.Int(0)), authz.LockReason(r.Int(1)), authz.CardState(r.Int(2))
-			return nil
-		}, "SELECT id, lock, state FROM cards WHERE tag = $1", a.Tag[:])
+	read := func() (err error) {
+		found := false
+		for _, tag := range a.Tags {
+			if err = q.Query(ctx, func(r Row) error {
+				found = true
+				d.Card, d.Lock, state, d.Tag = authz.CardID(r.Int(0)), authz.LockReason(r.Int(1)), authz.CardState(r.Int(2)), tag
+				return nil
+			}, "SELECT id, lock, state FROM cards WHERE tag = $1", tag[:]); err != nil || found {
+				return err
+			}
+		}
+		return nil
 	}
 	err := read()
 	if err == nil && d.Card != 0 && !a.Inquiry {
@@ -53,7 +61,7 @@ WHERE id = (SELECT balance_id FROM cards WHERE id = $1)`, int64(d.Card)); err ==
 	case a.Inquiry:
 		d.Outcome = authz.LockAlready
 	default:
-		d.Outcome = authz.Relock(present, a.Wanted)
+		d.Outcome = authz.Relock(present, "", a.Wanted, authz.LockByOutside) // whose it is makes no difference to them
 	}
 	if d.Outcome.Changes() {
 		if err := LockCard(ctx, q, d.Card, a.Wanted); err != nil {

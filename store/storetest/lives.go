@@ -43,6 +43,7 @@ var lives = []rule{
 func (b *bench) cleared(of *authz.Request, h Holder, amount int64, parts ...int) *authz.Entry {
 	b.t.Helper()
 	c := b.Request(h, authz.FinancialAdvice, amount)
+	c.StoodIn = true
 	if of != nil {
 		c.Trace.RRN, c.Trace.MCC, c.Transaction = of.Trace.RRN, of.Trace.MCC, of.Transaction
 	}
@@ -299,6 +300,7 @@ func ambiguousClearing(_ *testing.T, b *bench) {
 func unknownCard(_ *testing.T, b *bench) {
 	nobody := Holder{Number: b.Alice.Number}
 	c := b.Request(nobody, authz.FinancialAdvice, 10_00)
+	c.StoodIn = true
 	b.decided(b.entry(nobody, c, authz.AdviceRecorded), authz.Committed, authz.AdviceRecorded)
 	b.cases(authz.CannotApply)
 }
@@ -320,6 +322,7 @@ func (b *bench) exchanged(billed int64) {
 	r := b.inDollars(b.Request(b.Alice, authz.Authorization, 1), 50_00)
 	b.decided(b.entry(b.Alice, r, authz.Approved), authz.Committed, authz.Approved)
 	c := b.inDollars(b.Request(b.Alice, authz.FinancialAdvice, 1), billed)
+	c.StoodIn = true
 	c.Trace.RRN = r.Trace.RRN
 	b.decided(b.entry(b.Alice, c, authz.AdviceAccepted), authz.Committed, authz.AdviceAccepted)
 }

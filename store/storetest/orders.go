@@ -72,8 +72,8 @@ func Sets(most int) []string {
 	return sets[1:]
 }
 
-// Long are sets of five and six messages whose orders are worth their time.
-var Long = []string{"QIARB", "QIPBC", "QAPRS", "QIARBC", "QIJPBC", "QADRWS", "QIXPRS", "QIKPBC", "QAPRBC"}
+// Long are sets of more messages whose orders are worth their time.
+var Long = []string{"QJRK", "QIARB", "QIPBC", "QAPRS", "QIARBC", "QIJPBC", "QADRWS", "QIXPRS", "QIKPBC", "QAPRBC"}
 
 func permutations(set string) []string {
 	if len(set) <= 1 {
@@ -175,6 +175,7 @@ func (o *orders) message(run int, h Holder, l byte) *authz.Request {
 	}
 	n := strings.IndexByte(letters, l)
 	r := o.Request(h, kind, amounts[l])
+	r.StoodIn = kind == authz.FinancialAdvice
 	sent := Epoch.Add(time.Duration(n) * time.Second)
 	r.Trace.Transmitted, r.Trace.Local = sent.Format("0102150405"), sent.Format("0102150405")
 	r.Trace.STAN = fmt.Sprintf("%06d", 100+n)

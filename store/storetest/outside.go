@@ -101,7 +101,7 @@ func cutOvers(t *testing.T, b *bench) {
 func (b *bench) ask(tag authz.Tag, wanted authz.LockReason, inquiry bool) (d records.FileActionDone, err error) {
 	ctx := b.t.Context()
 	err = b.Store.Update(ctx, func(q records.Querier) (err error) {
-		d, err = records.LockOutside(ctx, q, records.FileAction{Peer: "network", MTI: "0304", STAN: "000001", Tag: tag,
+		d, err = records.LockOutside(ctx, q, records.FileAction{Peer: "network", MTI: "0304", STAN: "000001", Tags: []authz.Tag{tag},
 			BIN: "999999", Last4: "0001", Wanted: wanted, Inquiry: inquiry, At: Epoch})
 		return err
 	})

@@ -114,7 +114,7 @@ type desk struct{ c *counter }
 func (d desk) LockOutside(ctx context.Context, a gateway.CardAction) (authz.LockOutcome, authz.LockReason, error) {
 	var done records.FileActionDone
 	err := d.c.Store.Update(ctx, func(q records.Querier) (err error) {
-		done, err = records.LockOutside(ctx, q, records.FileAction{Peer: a.Peer, MTI: a.MTI, STAN: a.STAN, Tag: d.c.Keys.Tag(a.PAN),
+		done, err = records.LockOutside(ctx, q, records.FileAction{Peer: a.Peer, MTI: a.MTI, STAN: a.STAN, Tags: []authz.Tag{d.c.Keys.Tag(a.PAN)},
 			BIN: a.PAN.BIN(6), Last4: a.PAN.Last4(), Wanted: a.Wanted, Inquiry: a.Inquiry, At: a.At})
 		return err
 	})

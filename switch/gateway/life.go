@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 
 	"holdfast/authz"
@@ -30,8 +31,27 @@ func (r *request) life(m *iso.Message) error {
 		return errors.Join(r.original(m), r.reversal(m))
 	}
 	r.StoodIn = !m.Has(39) || approving(m.Get(39), r.profile.Forms.ActionCodes)
-	return r.original(m)
+	return errors.Join(r.original(m), r.part(m))
 }
+
+// part reads which part of a clearing in parts an advice is. Zeros, or blanks, say that it is the only one.
+func (r *request) part(m *iso.Message) error {
+	at := &r.profile.Places
+	part, parts := word(m.At(at.Part)), word(m.At(at.Parts))
+	if r.Kind != authz.FinancialAdvice || part == "" && parts == "" {
+		return nil
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(part))
+	of, e := strconv.Atoi(strings.TrimSpace(parts))
+	if err != nil || e != nil || n < 1 || of < n || of > partsMax {
+		return wrong(at.Part.DE(), iso.KindValue)
+	}
+	r.Part, r.Parts = n, of
+	return nil
+}
+
+// partsMax is in how many parts networks let a transaction be cleared, in two digits.
+const partsMax = 99
 
 // approving reports whether an action code lets the cardholder go ahead: in an advice it is the decision of who stood
 // in for us. From 1993 on the first digit tells; 1987 has a list.

@@ -23,7 +23,7 @@ var families = []struct {
 	{"vb1", "visa-like"}, {"cmf", "cmf-2003"},
 }
 
-func familyOf(v vector) (dialect string, ok bool) {
+func familyOf(v isotest.Vector) (dialect string, ok bool) {
 	for _, row := range families {
 		if len(v.ID) > len(row.prefix) && v.ID[:len(row.prefix)] == row.prefix || v.ID == row.prefix {
 			return row.dialect, true
@@ -42,14 +42,14 @@ var refusedByPreset = map[string]iso.FormatError{
 func TestPresetsReadAndWriteTheVectorsOfTheirFamily(t *testing.T) {
 	t.Parallel()
 	var used []string
-	for _, v := range vectors(t) {
+	for _, v := range isotest.Vectors(t, ".") {
 		name, ok := familyOf(v)
 		if !ok {
 			continue
 		}
 		used = append(used, name)
 		d := builtin(t, name)
-		m, err := d.Decode(v.raw(t))
+		m, err := d.Decode(v.Raw(t))
 		if want, refused := refusedByPreset[v.ID]; refused {
 			var fault *iso.FormatError
 			if !errors.As(err, &fault) || *fault != want {
@@ -62,7 +62,7 @@ func TestPresetsReadAndWriteTheVectorsOfTheirFamily(t *testing.T) {
 			continue
 		}
 		compare(t, v, m)
-		if again, raw := encoded(t, m), v.raw(t); !bytes.Equal(again, raw) && !subjectOf(d).sameButForHexCase(again, raw) {
+		if again, raw := encoded(t, m), v.Raw(t); !bytes.Equal(again, raw) && !subjectOf(d).sameButForHexCase(again, raw) {
 			t.Errorf("%s in %s: encoded\n got %x\nwant %x", v.ID, name, again, raw)
 		}
 	}

@@ -13,8 +13,8 @@ import (
 // fuzzDecode gives any bytes to one dialect. What it accepts must encode to the same bytes.
 func fuzzDecode(f *testing.F, name string) {
 	d := subjectOf(builtin(f, name))
-	for _, v := range vectors(f) {
-		f.Add(v.raw(f))
+	for _, v := range isotest.Vectors(f, ".") {
+		f.Add(v.Raw(f))
 	}
 	f.Add(encoded(f, isotest.Purchase(d.Dialect)))
 	f.Fuzz(func(t *testing.T, raw []byte) { holdsTrue(t, d, raw, "") })
@@ -56,8 +56,8 @@ func TestEveryDialectHasItsFuzzTarget(t *testing.T) {
 // FuzzDialectFile gives any text to the loader. A dialect that it accepts must be able to write the longest
 // value of every element and read it back.
 func FuzzDialectFile(f *testing.F) {
-	for _, v := range vectors(f) {
-		f.Add([]byte(v.Codec.yaml(f, "upper")))
+	for _, v := range isotest.Vectors(f, ".") {
+		f.Add([]byte(v.File(f)))
 	}
 	f.Add([]byte(`{base: iso87, mti: ebcdic, bitmap: hex-ebcdic, numeric: bcd-left-f, text: latin1, binary: hex,
 		length: {encoding: binary, width: 4, unit: bytes}}`))

@@ -15,24 +15,24 @@ import (
 // accepted must encode to the very bytes that came in, so nothing was skipped, guessed or repaired.
 func TestDamagedMessagesNeverPanicAndNeverLie(t *testing.T) {
 	t.Parallel()
-	for _, v := range vectors(t) {
+	for _, v := range isotest.Vectors(t, ".") {
 		t.Run(v.ID, func(t *testing.T) {
 			t.Parallel()
-			raw := v.raw(t)
-			own := subjectOf(v.dialect(t))
+			raw := v.Raw(t)
+			own := subjectOf(v.Dialect(t))
 			subjects := []subject{own}
 			for _, name := range iso.Names() {
 				subjects = append(subjects, subjectOf(builtin(t, name)))
 			}
 			for _, s := range subjects {
 				for n := range raw {
-					holdsTrue(t, s, raw[:n], v.content()["2"])
+					holdsTrue(t, s, raw[:n], v.Content()["2"])
 				}
 			}
 			damaged := bytes.Clone(raw)
 			for i := range 8 * len(raw) {
 				damaged[i/8] ^= 1 << (i % 8)
-				holdsTrue(t, own, damaged, v.content()["2"])
+				holdsTrue(t, own, damaged, v.Content()["2"])
 				damaged[i/8] ^= 1 << (i % 8)
 			}
 		})

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"holdfast/switch/iso"
+	"holdfast/switch/iso/isotest"
 )
 
 // FuzzBER gives any bytes to the reader of BER-TLV: it ends, shows no more parts than it may, and nothing that was
 // not there.
 func FuzzBER(f *testing.F) {
-	for _, v := range vectors(f) {
-		if chip := v.content()["55"]; chip != "" {
+	for _, v := range isotest.Vectors(f, ".") {
+		if chip := v.Content()["55"]; chip != "" {
 			f.Add(chip)
 		}
 	}
@@ -38,9 +39,9 @@ func FuzzBER(f *testing.F) {
 // FuzzMeaning gives any characters to the readers of what elements mean. What is accepted is written again, and read
 // as the same.
 func FuzzMeaning(f *testing.F) {
-	for _, v := range vectors(f) {
+	for _, v := range isotest.Vectors(f, ".") {
 		for _, de := range []string{"7", "12", "22", "30", "54", "56", "90", "95"} {
-			if text := v.content()[de]; text != "" {
+			if text := v.Content()[de]; text != "" {
 				f.Add(text)
 			}
 		}

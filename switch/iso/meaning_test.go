@@ -10,6 +10,7 @@ import (
 
 	"holdfast/authz/money"
 	"holdfast/switch/iso"
+	"holdfast/switch/iso/isotest"
 )
 
 func currency(t testing.TB, alpha string) money.Currency {
@@ -110,11 +111,11 @@ func TestOriginalAmountsComeAndGo(t *testing.T) {
 			t.Errorf("%s: %s and %s, %v", name, first, second, err)
 		}
 	}
-	for _, v := range vectors(t) {
+	for _, v := range isotest.Vectors(t, ".") {
 		if v.ID != "cmf-05" {
 			continue
 		}
-		m, err := builtin(t, "cmf-2003").Decode(v.raw(t))
+		m, err := builtin(t, "cmf-2003").Decode(v.Raw(t))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -72,6 +72,7 @@ type Places struct {
 	NetworkTraceOf  Place // the same name in later messages, where it stands elsewhere
 	CVV2            Place // the three digits on the back of the card
 	KeyBlock        Place // a new key, in a message of network management
+	Part, Parts     Place // of a transaction that is cleared in parts: which of how many this is
 }
 
 // Condition holds when what stands at a place is one of some values, or, without values, is there at all.

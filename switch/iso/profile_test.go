@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"holdfast/switch/iso"
+	"holdfast/switch/iso/isotest"
 )
 
 func parsed(t testing.TB, text string) *iso.Dialect {
@@ -183,11 +184,11 @@ profile:
 
 func TestPresetsReadTheVectorsAsTheirNetworkMeansThem(t *testing.T) {
 	t.Parallel()
-	for _, v := range vectors(t) {
+	for _, v := range isotest.Vectors(t, ".") {
 		if v.ID != "mastercard-ebcdic-01" {
 			continue
 		}
-		m, err := builtin(t, "mastercard-like").Decode(v.raw(t))
+		m, err := builtin(t, "mastercard-like").Decode(v.Raw(t))
 		if err != nil {
 			t.Fatal(err)
 		}

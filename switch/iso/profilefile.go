@@ -66,6 +66,8 @@ type placesFile struct {
 	NetworkTraceOf  word `yaml:"network_trace_of"`
 	CVV2            word `yaml:"cvv2"`
 	KeyBlock        word `yaml:"key_block"`
+	Part            word `yaml:"part"`
+	Parts           word `yaml:"parts"`
 }
 
 type phaseFile struct {
@@ -160,6 +162,7 @@ func (f *profileFile) compilePlaces(d *Dialect, p *Profile) error {
 		{"network_trace", f.Places.NetworkTrace, &p.Places.NetworkTrace},
 		{"network_trace_of", f.Places.NetworkTraceOf, &p.Places.NetworkTraceOf},
 		{"cvv2", f.Places.CVV2, &p.Places.CVV2}, {"key_block", f.Places.KeyBlock, &p.Places.KeyBlock},
+		{"part", f.Places.Part, &p.Places.Part}, {"parts", f.Places.Parts, &p.Places.Parts},
 		{"billing", f.Reversal.Billing, &p.Reversal.Billing},
 	} {
 		if row.word == "" {
