@@ -154,7 +154,7 @@ func (w *world) fill(b *testing.B, card *authz.Card) (first int64) {
 SELECT %d + i, partner_id, kind, user_id, currency, 1000000000, created_at
 FROM balances, generate_series(0, %d) i WHERE id = %d`, first, benchBalances-1, card.Balance),
 		fmt.Sprintf(`INSERT INTO cards SELECT (jsonb_populate_record(c, jsonb_build_object('id', %d + i, 'balance_id', %[1]d + i,
- 'tag', '\x' || lpad(to_hex(i), %d, '0')))).* FROM cards c, generate_series(0, %d) i WHERE id = %d`,
+ 'tag', '\x' || lpad(to_hex(i), %d, '0'), 'public_id', '\x' || lpad(to_hex(i), 32, '0')))).* FROM cards c, generate_series(0, %d) i WHERE id = %d`,
 			first, 2*len(authz.Tag{}), benchBalances-1, card.ID),
 		"VACUUM ANALYZE balances, cards",
 	} {
