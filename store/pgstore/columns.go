@@ -20,6 +20,7 @@ type columns struct {
 	rows     rowColumns
 	postings postingColumns
 	balances balanceColumns
+	decided  decisions
 	pace     pace
 	suspects suspects
 }
