@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,7 +27,6 @@ const (
 	boundCallers  = 2
 	boundPatience = 5 * time.Second // nobody waits with a card in hand
 	boundPeer     = "bound"         // marks the rows that no message has asked for
-	boundTaught   = 1000            // balances that the cache is told at once
 	boundNode     = 511             // their ids differ from the switch's
 	// Of an id, as package authz makes it: milliseconds, node, sequence.
 	boundNodeShift, boundSequence = 12, 1 << 12
@@ -103,10 +101,8 @@ func (h *fullHouse) boundRedis(ctx context.Context, cards int, d time.Duration) 
 	for i := range cards {
 		truth = append(truth, authz.Balance{ID: authz.BalanceID(firstBalance + i), Available: loadAmount, Version: 1})
 	}
-	for part := range slices.Chunk(truth, boundTaught) {
-		if err := holds.Settle(ctx, partner, nil, part); err != nil {
-			return 0, errors.Join(err, holds.Close())
-		}
+	if err := holds.Refresh(ctx, partner, truth); err != nil { // Settle keeps what it is told, and not so much of it
+		return 0, errors.Join(err, holds.Close())
 	}
 	var ids boundIDs
 	rate, err := repeat(ctx, d, func(ctx context.Context) error {

@@ -122,11 +122,11 @@ func newLog(e *env, level string) (*slog.Logger, error) {
 // and the live heap is a few tens of megabytes. The operator's own GOGC and GOMEMLIMIT win.
 func tuneMemory(store string) {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(200)
-		limit := int64(56 << 20)
+		percent, limit := 200, int64(56<<20)
 		if store == storeFull {
-			limit = 160 << 20 // a server of its own may have more, and saves CPU time for it
+			percent, limit = 400, 160<<20 // a server of its own may have more, and saves CPU time for it
 		}
+		debug.SetGCPercent(percent)
 		debug.SetMemoryLimit(limit)
 	}
 }

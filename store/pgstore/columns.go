@@ -21,6 +21,7 @@ type columns struct {
 	postings postingColumns
 	balances balanceColumns
 	used     useColumns
+	decided  decisions
 	pace     pace
 	suspects suspects
 }

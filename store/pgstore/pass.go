@@ -63,7 +63,7 @@ func (s *Store) guess(ctx context.Context, c *columns, group []*job) error {
 	if !s.mayGuess(ctx, c) {
 		return nil
 	}
-	decided := remember(group)
+	decided := c.remember(group)
 	plain, g := s.guessed(c, group, decided)
 	if g == nil {
 		return nil
@@ -87,7 +87,11 @@ func (s *Store) guess(ctx context.Context, c *columns, group []*job) error {
 	}
 	s.stats.guessed.Add(1)
 	for i, j := range plain {
-		group[i].truth = truth.of(j.left)
+		if len(plain) == 1 {
+			group[i].truth = truth.all()
+		} else {
+			group[i].truth = truth.of(j.left)
+		}
 		group[i].begun, group[i].left = len(j.left) > 0 || len(group[i].left) == 0, without(group[i].left, j.left)
 	}
 	return nil
@@ -143,6 +147,15 @@ func (t balances) read(results pgx.BatchResults) error {
 		t[id] = authz.Balance{ID: id, Available: available[i], Version: versions[i]}
 	}
 	return nil
+}
+
+// all is what a batch may learn that was alone.
+func (t balances) all() authz.Truth {
+	truth := authz.Truth{Balances: make([]authz.Balance, 0, len(t))}
+	for _, b := range t {
+		truth.Balances = append(truth.Balances, b)
+	}
+	return truth
 }
 
 // of is what a batch may learn: its own balances, each once.

@@ -15,7 +15,7 @@ const triesMax = 4
 // commit makes what is left of the group durable. The outcomes and truths are set when it returns nil; after an
 // error the entries are as they came.
 func (s *Store) commit(ctx context.Context, c *columns, group []*job) error {
-	decided := remember(group)
+	decided := c.remember(group)
 	for try := 1; ; try++ {
 		err := s.try(ctx, c, group)
 		if err == nil {
@@ -32,14 +32,15 @@ func (s *Store) commit(ctx context.Context, c *columns, group []*job) error {
 // decisions are what the authorizer decided, before the arbiter has changed it.
 type decisions []authz.Decision
 
-func remember(group []*job) decisions {
-	var d decisions
+// remember is good until the committer's next transaction.
+func (c *columns) remember(group []*job) decisions {
+	c.decided = c.decided[:0]
 	for _, j := range group {
 		for _, e := range j.left {
-			d = append(d, e.Decision)
+			c.decided = append(c.decided, e.Decision)
 		}
 	}
-	return d
+	return c.decided
 }
 
 func (d decisions) restore(group []*job) {

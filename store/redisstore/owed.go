@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"maps"
 	"sync"
 
 	"holdfast/authz"
@@ -11,7 +10,8 @@ import (
 // all that the cache keeps of that partner is dropped with the next call.
 const owedMax = 1 << 16
 
-// debt is what the cache must still be told about one partner, no more than a call takes.
+// debt is what the cache must still be told about one partner. The script takes each of it in any order and more than
+// once, so nothing is looked up here: an operation in doubt stays in doubt, and of a balance the newest truth counts.
 type debt struct {
 	lost     bool       // what it keeps is not worth keeping
 	doubtful []authz.ID // may run yet: end them, or cancel them before they come
@@ -19,8 +19,22 @@ type debt struct {
 	truth    []authz.Balance
 }
 
-func (d debt) empty() bool {
-	return !d.lost && len(d.doubtful)+len(d.ops)+len(d.truth) == 0
+func (d *debt) empty() bool { return !d.lost && d.size() == 0 }
+
+func (d *debt) size() int { return len(d.doubtful) + len(d.ops) + len(d.truth) }
+
+// split takes off what one call can pay.
+func (d *debt) split() (part debt) {
+	part.lost, d.lost = d.lost, false
+	part.doubtful, d.doubtful = cut(d.doubtful, callMax)
+	part.ops, d.ops = cut(d.ops, callMax-len(part.doubtful))
+	part.truth, d.truth = cut(d.truth, callMax)
+	return part
+}
+
+func cut[T any](s []T, most int) (head, rest []T) {
+	n := min(len(s), most)
+	return s[:n:n], s[n:]
 }
 
 // debts is what the cache was not told, by partner. The zero value owes nothing.
@@ -33,9 +47,7 @@ type debts struct {
 }
 
 type owing struct {
-	lost  bool
-	ops   map[authz.ID]bool // doubtful
-	truth map[authz.BalanceID]authz.Balance
+	debt
 	since int // the round in which it began
 }
 
@@ -43,31 +55,40 @@ func (d *debts) add(partner authz.PartnerID, holds []*authz.Hold, doubtful bool,
 	if len(holds) == 0 && len(truth) == 0 {
 		return
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	o := d.owing(partner)
+	part := debt{truth: truth}
+	ops := make([]authz.ID, 0, len(holds))
 	for _, hold := range holds {
 		if hold.Amount > 0 { // what only read is not in flight
-			d.addOp(o, hold.Op, doubtful)
+			ops = append(ops, hold.Op)
 		}
 	}
-	d.addTruth(o, truth)
-	d.drop(partner, o)
+	if doubtful {
+		part.doubtful = ops
+	} else {
+		part.ops = ops
+	}
+	d.putBack(partner, part)
 }
 
+// putBack owes what was not paid. When it is too much, what is owed is that all of it is lost, which needs no room. A
+// hold that runs late after that is found by the sweeper.
 func (d *debts) putBack(partner authz.PartnerID, part debt) {
+	if part.empty() {
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	o := d.owing(partner)
 	o.lost = o.lost || part.lost
-	for _, op := range part.doubtful {
-		d.addOp(o, op, true)
+	if d.count+part.size() > owedMax {
+		d.count -= o.size()
+		o.debt = debt{lost: true}
+		return
 	}
-	for _, op := range part.ops {
-		d.addOp(o, op, false)
-	}
-	d.addTruth(o, part.truth)
-	d.drop(partner, o)
+	d.count += part.size()
+	o.doubtful = append(o.doubtful, part.doubtful...)
+	o.ops = append(o.ops, part.ops...)
+	o.truth = append(o.truth, part.truth...)
 }
 
 // take removes what one call can pay. More tells that this is not all.
@@ -78,29 +99,13 @@ func (d *debts) take(partner authz.PartnerID) (part debt, more bool) {
 	if o == nil {
 		return debt{}, false
 	}
-	part.lost, o.lost = o.lost, false
-	for op, doubtful := range o.ops {
-		if len(part.doubtful)+len(part.ops) == callMax {
-			break
-		}
-		if doubtful {
-			part.doubtful = append(part.doubtful, op)
-		} else {
-			part.ops = append(part.ops, op)
-		}
-		delete(o.ops, op)
-		d.count--
+	part = o.split()
+	d.count -= part.size()
+	if o.empty() {
+		delete(d.partners, partner)
+		return part, false
 	}
-	for b := range maps.Values(o.truth) {
-		if len(part.truth) == callMax {
-			break
-		}
-		part.truth = append(part.truth, b)
-		delete(o.truth, b.ID)
-		d.count--
-	}
-	d.drop(partner, o)
-	return part, d.partners[partner] != nil
+	return part, true
 }
 
 // begin starts a round of flushing. It lists the partners for which something has been owed since the round before
@@ -124,48 +129,8 @@ func (d *debts) owing(partner authz.PartnerID) *owing {
 	}
 	o := d.partners[partner]
 	if o == nil {
-		o = &owing{ops: map[authz.ID]bool{}, truth: map[authz.BalanceID]authz.Balance{}, since: d.round}
+		o = &owing{since: d.round}
 		d.partners[partner] = o
 	}
 	return o
-}
-
-// addOp keeps a doubt: an operation that may come is not less doubtful because its end failed too.
-func (d *debts) addOp(o *owing, op authz.ID, doubtful bool) {
-	before, known := o.ops[op]
-	if known || d.room(o) {
-		o.ops[op] = before || doubtful
-	}
-}
-
-func (d *debts) addTruth(o *owing, truth []authz.Balance) {
-	for _, b := range truth {
-		before, known := o.truth[b.ID]
-		if known && b.Version < before.Version {
-			continue
-		}
-		if known || d.room(o) {
-			o.truth[b.ID] = b
-		}
-	}
-}
-
-// room counts one more, unless there are too many: then what is owed is that all of it is lost, which needs no room.
-// A hold that runs late after that is found by the sweeper.
-func (d *debts) room(o *owing) bool {
-	if d.count < owedMax {
-		d.count++
-		return true
-	}
-	d.count -= len(o.ops) + len(o.truth)
-	clear(o.ops)
-	clear(o.truth)
-	o.lost = true
-	return false
-}
-
-func (d *debts) drop(partner authz.PartnerID, o *owing) {
-	if len(o.ops) == 0 && len(o.truth) == 0 && !o.lost {
-		delete(d.partners, partner)
-	}
 }

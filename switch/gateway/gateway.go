@@ -74,6 +74,7 @@ type Gateway struct {
 	programs []programCodes
 	stan     atomic.Uint32
 	clerks   clerks
+	doubts   [authz.ReasonCount]doubts
 
 	mu     sync.Mutex
 	places map[string]*place // by the peer's name

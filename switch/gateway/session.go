@@ -114,8 +114,7 @@ func (f flat) Error() string { return strings.ReplaceAll(f.error.Error(), "\n", 
 // Decided implements [authz.Waiter].
 func (e *exchange) Decided(d *authz.Decision) {
 	if d.Cause != nil {
-		e.session.g.log.Warn("could not decide", slog.String("peer", e.session.place.peer.Name),
-			slog.Int64("id", int64(d.ID)), slog.String("reason", d.Reason.String()), slog.Any("cause", d.Cause))
+		e.doubt(d)
 	}
 	e.answer.decision = *d
 	e.reply()

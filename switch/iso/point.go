@@ -57,13 +57,21 @@ var inputs93 = map[byte]Input{
 	'S': InputECommerce, 'T': InputECommerce, 'V': InputECommerce, 'U': InputECommerce, 'R': InputECommerce,
 }
 
-// conditions are those values of DE 25 of 1987 that tell who is there.
-var pointConditions = map[string]func(*Point){
-	"01": func(p *Point) { p.HolderPresent = No },
-	"05": func(p *Point) { p.HolderPresent, p.CardPresent = Yes, No },
-	"08": func(p *Point) { p.HolderPresent, p.CardPresent = No, No },
-	"59": func(p *Point) { p.Input, p.HolderPresent, p.CardPresent = InputECommerce, No, No },
-	"40": func(p *Point) { p.Recurring, p.HolderPresent, p.CardPresent = true, No, No },
+// condition takes from DE 25 of 1987 who is there, and leaves the rest as it was.
+func (p Point) condition(code string) Point {
+	switch code {
+	case "01":
+		p.HolderPresent = No
+	case "05":
+		p.HolderPresent, p.CardPresent = Yes, No
+	case "08":
+		p.HolderPresent, p.CardPresent = No, No
+	case "59":
+		p.Input, p.HolderPresent, p.CardPresent = InputECommerce, No, No
+	case "40":
+		p.Recurring, p.HolderPresent, p.CardPresent = true, No, No
+	}
+	return p
 }
 
 // Point reads the point of service. What it cannot make sense of it does not say: an element that only tells must not
@@ -72,11 +80,7 @@ func (m *Message) Point() Point {
 	v := m.Get(22)
 	switch m.Dialect().profile.Forms.Entry {
 	case V1987:
-		p := point87(v)
-		if tell := pointConditions[m.At(m.Dialect().profile.Places.Reason)]; tell != nil {
-			tell(&p)
-		}
-		return p
+		return point87(v).condition(m.At(m.Dialect().profile.Places.Reason))
 	case V1993:
 		return Point93(v)
 	}
