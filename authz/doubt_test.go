@@ -172,7 +172,7 @@ func TestReversalAfterADeclinedRequestGivesItsAdviceBack(t *testing.T) {
 			d.expect(advice, authz.AdviceAccepted)
 		} else {
 			d.expect(advice, authz.AdviceAccepted)
-			d.expect(r, authz.FundsShort)
+			d.expect(r, authz.Approved) // what the advice holds is the request's own
 		}
 		d.left(40_00, 90_00)
 		d.expect(d.Undo(r), authz.ReversalAccepted)

@@ -55,8 +55,8 @@ type mode string
 
 // holder is a user with one balance and one card.
 type holder struct {
-	ref, currency, amount, terms, more string // more of the card, as in a world file
-	state                              string // ACTIVE unless it says otherwise
+	ref, currency, amount, more string // more of the card, as in a world file
+	state                       string // ACTIVE unless it says otherwise
 }
 
 // digits of cards of a program in a currency: the first eight.

@@ -39,8 +39,8 @@ type spendCall struct {
 	amount int64
 }
 
-// purse is the model of a card: what its user has, what it may spend in the month and has spent of that.
-type purse struct {
+// spender is the model of a card: what its user has, what it may spend in the month and has spent of that.
+type spender struct {
 	available, limit, used int64
 	removed                bool
 }
@@ -60,9 +60,9 @@ func purses(funds, limit int64) porcupine.Model {
 			}
 			return parts
 		},
-		Init: func() any { return purse{available: funds, limit: limit} },
+		Init: func() any { return spender{available: funds, limit: limit} },
 		Step: func(state, input, output any) (bool, any) {
-			p, call := state.(purse), input.(spendCall)
+			p, call := state.(spender), input.(spendCall)
 			switch call.what {
 			case limitCall:
 				p.limit = call.amount
@@ -89,7 +89,7 @@ func purses(funds, limit int64) porcupine.Model {
 }
 
 // pay is what a payment is told, in the order of the reasons.
-func (p *purse) pay() string {
+func (p *spender) pay() string {
 	switch {
 	case p.removed:
 		return noCard
@@ -132,7 +132,7 @@ func TestPursesFindAPlantedApproval(t *testing.T) {
 }
 
 // Limits are lowered and raised, balances debited and topped up, and cards removed by a third process while both nodes
-// take payments: as seen by those who call, each card is one purse.
+// take payments: as seen by those who call, each card is one spender.
 func TestLimitsRemovalsAndDebitsAreLinearizableOnTwoNodes(t *testing.T) {
 	t.Parallel()
 	const cards, changes, payers = 4, 24, 2 // payers of a card on a node

@@ -31,13 +31,13 @@ func startNetwork(t *testing.T, dialect string) *farNetwork {
 	return &farNetwork{t, d, ln}
 }
 
-// line is a link that the switch has opened.
-type line struct {
+// dialled is a link that the switch has opened.
+type dialled struct {
 	*client.Raw
 	*farNetwork
 }
 
-func (n *farNetwork) accept() *line {
+func (n *farNetwork) accept() *dialled {
 	n.t.Helper()
 	if err := n.ln.(*net.TCPListener).SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		n.t.Fatal(err)
@@ -46,13 +46,13 @@ func (n *farNetwork) accept() *line {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	l := &line{client.NewRaw(conn, n.dialect.Profile().Framing), n}
+	l := &dialled{client.NewRaw(conn, n.dialect.Profile().Framing), n}
 	n.t.Cleanup(func() { l.Close() })
 	return l
 }
 
 // read returns the next message, nil when the switch has closed the link.
-func (l *line) read() *iso.Message {
+func (l *dialled) read() *iso.Message {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -70,7 +70,7 @@ func (l *line) read() *iso.Message {
 	return m
 }
 
-func (l *line) write(m *iso.Message) {
+func (l *dialled) write(m *iso.Message) {
 	l.t.Helper()
 	raw, err := m.Append(nil)
 	if err == nil {
@@ -82,7 +82,7 @@ func (l *line) write(m *iso.Message) {
 }
 
 // expect reads a message of a type and code, and answers it.
-func (l *line) expect(code, answer string) {
+func (l *dialled) expect(code, answer string) {
 	l.t.Helper()
 	m := l.read()
 	at := l.dialect.Profile().Places.NetworkCode
@@ -98,7 +98,7 @@ func (l *line) expect(code, answer string) {
 }
 
 // ask sends elements and returns the answer.
-func (l *line) ask(mti string, elements map[int]string) *iso.Message {
+func (l *dialled) ask(mti string, elements map[int]string) *iso.Message {
 	l.t.Helper()
 	m := l.dialect.New(mti)
 	for de, v := range elements {
@@ -166,7 +166,7 @@ func TestLinksThatWeOpen(t *testing.T) {
 	}
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); h.stop() }() // owned by this test, which waits for it
-	for _, l := range []*line{twin, back} {
+	for _, l := range []*dialled{twin, back} {
 		if m := l.read(); m == nil || m.Get(70) != "002" {
 			t.Error("no sign-off when the switch drains")
 		}

@@ -61,7 +61,7 @@ func TestSeedNamesTheMistake(t *testing.T) {
 		{"a BIN range upside down", "99999940-99999941", "99999941-99999940", exitUsage, "bins: the first is greater"},
 		{"a funding that is none", "DEPOSIT", "MAGIC", exitUsage, "funding: want DEPOSIT or CREDIT"},
 		{"a pump's hold with too many decimals", "funding: DEPOSIT", "funding: DEPOSIT, terms: {pumpHold: 1.001}", exitFailed, "partners[0].programs[0].terms: amount: EUR has 2 decimals"},
-		{"a mark-up of more than all", "funding: DEPOSIT", "funding: DEPOSIT, terms: {markUp: 10001}", exitFailed, "partners[0].programs[0].terms: the mark-up is not within 0 to 100 percent"},
+		{"a mark-up of more than all", "funding: DEPOSIT", "funding: DEPOSIT, terms: {markUp: 2001}", exitFailed, "partners[0].programs[0].terms: the mark-up or the life of holds is out of bounds"},
 		{"a wrong check digit", seedCardNumber, seedCardNumber[:15] + "7", exitUsage, "check digit"},
 		{"a card number of letters", seedCardNumber, "99999940X", exitUsage, "card number"},
 		{"a card outside of the range", "99999940-99999941", "99999942", exitFailed, "partners[0].users[0].balances[0].cards[0]: the number is not in the program's BIN range"},

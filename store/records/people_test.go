@@ -48,6 +48,17 @@ func testPartners(t *testing.T, o *office) {
 		}
 		return err
 	})
+	if err := o.nodes[0].View(ctx, func(q records.Querier) error {
+		all, err := records.Programs(ctx, q)
+		for _, p := range all {
+			if p.ID == o.credit.ID && (p.Terms.MarkUp != 150 || p.Terms.HoldLife != 72*time.Hour) {
+				t.Errorf("the switch has the terms %+v", p.Terms)
+			}
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
 	for what, program := range map[string]record.Program{
 		"a BIN range of others": {Name: "x", BINLow: 99999900, BINHigh: 99999910},
 		"a range around others": {Name: "y", BINLow: 90000000, BINHigh: 99999999},

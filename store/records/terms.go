@@ -8,29 +8,33 @@ import (
 
 	"holdfast/authz"
 	"holdfast/authz/money"
+	"holdfast/authz/record"
 )
 
 // What may be wrong with terms and rates.
 var (
-	ErrTerms = errors.New("the mark-up is not within 0 to 100 percent, or an amount or a life is below zero")
+	ErrTerms = errors.New("the mark-up or the life of holds is out of bounds, the life is not whole hours, or an amount is below zero")
 	ErrRate  = errors.New("the rate is not eight digits as in DE 9")
 )
 
-// markUpMax is a mark-up of 100 percent.
-const markUpMax = 100_00
-
-// SetTerms replaces the terms of a program. The switches learn them with the routing table.
+// SetTerms replaces the terms of a program. The switches learn them with the routing table. The mark-up and the life of
+// holds are those of [record.Program], which the management API changes, too: they stand with the program, and what
+// program_terms has room for is not read.
 func SetTerms(ctx context.Context, q Querier, program authz.ProgramID, t authz.Terms) error {
-	if t.MarkUp < 0 || t.MarkUp > markUpMax || t.PumpHold < 0 || t.PumpHold > money.MinorMax || t.HoldLife < 0 {
+	hours := int64(t.HoldLife / time.Hour)
+	if t.MarkUp < 0 || t.MarkUp > record.MarkUpMax || t.PumpHold < 0 || t.PumpHold > money.MinorMax ||
+		hours < 0 || hours > record.HoldHoursMax || t.HoldLife%time.Hour != 0 {
 		return ErrTerms
 	}
-	args := []any{int64(program), t.PumpHold, bit(t.PartApproval), bit(t.CreditAtOnce), bit(t.OwnRates), t.MarkUp,
-		bit(t.FXToUser), int64(t.HoldLife / time.Second)}
-	_, err := q.Exec(ctx, `INSERT INTO program_terms (program_id, pump_hold, part_approval, credit_at_once, own_rates, mark_up,
- fx_to_user, hold_seconds) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	if _, err := q.Exec(ctx, "UPDATE programs SET mark_up = $1, hold_hours = $2, version = version + 1 WHERE id = $3",
+		t.MarkUp, hours, int64(program)); err != nil {
+		return wrap("set terms", err)
+	}
+	args := []any{int64(program), t.PumpHold, bit(t.PartApproval), bit(t.CreditAtOnce), bit(t.OwnRates), bit(t.FXToUser)}
+	_, err := q.Exec(ctx, `INSERT INTO program_terms (program_id, pump_hold, part_approval, credit_at_once, own_rates, fx_to_user,
+ mark_up, hold_seconds) VALUES ($1, $2, $3, $4, $5, $6, 0, 0)
 ON CONFLICT (program_id) DO UPDATE SET pump_hold = excluded.pump_hold, part_approval = excluded.part_approval,
- credit_at_once = excluded.credit_at_once, own_rates = excluded.own_rates, mark_up = excluded.mark_up,
- fx_to_user = excluded.fx_to_user, hold_seconds = excluded.hold_seconds`, args...)
+ credit_at_once = excluded.credit_at_once, own_rates = excluded.own_rates, fx_to_user = excluded.fx_to_user`, args...)
 	return wrap("set terms", err)
 }
 
@@ -48,10 +52,10 @@ func Programs(ctx context.Context, q Querier) ([]authz.Program, error) {
 		all = append(all, authz.Program{ID: authz.ProgramID(r.Int(0)), Partner: authz.PartnerID(r.Int(1)),
 			BINLow: int32(r.Int(2)), BINHigh: int32(r.Int(3)),
 			Terms: authz.Terms{PumpHold: r.Int(4), PartApproval: r.Int(5) != 0, CreditAtOnce: r.Int(6) != 0, OwnRates: r.Int(7) != 0,
-				MarkUp: r.Int(8), FXToUser: r.Int(9) != 0, HoldLife: time.Duration(r.Int(10)) * time.Second}})
+				MarkUp: r.Int(8), FXToUser: r.Int(9) != 0, HoldLife: time.Duration(r.Int(10)) * time.Hour}})
 		return nil
-	}, `SELECT p.id, p.partner_id, p.bin_low, p.bin_high, t.pump_hold, t.part_approval, t.credit_at_once, t.own_rates, t.mark_up,
- t.fx_to_user, t.hold_seconds FROM programs p LEFT JOIN program_terms t ON t.program_id = p.id`)
+	}, `SELECT p.id, p.partner_id, p.bin_low, p.bin_high, t.pump_hold, t.part_approval, t.credit_at_once, t.own_rates, p.mark_up,
+ t.fx_to_user, p.hold_hours FROM programs p LEFT JOIN program_terms t ON t.program_id = p.id`)
 	return all, wrap("read programs", err)
 }
 
