@@ -146,3 +146,23 @@ func (e *estate) lowEvents(balance string) (n int) {
 	})
 	return n
 }
+
+// Our own rate of a pair is the last one that was set, and only a sound one is.
+func TestOwnRatesAreSetByOperators(t *testing.T) {
+	bothModes(t, func(t *testing.T, e *estate) {
+		for _, rate := range []string{"70920000", "70930000"} {
+			e.want(201, nil, e.as("manager", "POST", "/admin/fx-rates", `{"from":"USD","to":"EUR","rate":"`+rate+`"}`))
+		}
+		for _, wrong := range []string{`{"from":"USD","to":"USD","rate":"70920000"}`, `{"from":"USD","to":"EUR","rate":"70000000"}`,
+			`{"from":"ZZZ","to":"EUR","rate":"70920000"}`, `{"from":"USD","to":"EUR","rate":"0.92"}`} {
+			e.refused(400, "VALIDATION_ERROR", e.as("admin", "POST", "/admin/fx-rates", wrong))
+		}
+		var rates struct {
+			Items []struct{ From, To, Rate string }
+		}
+		e.want(200, &rates, e.as("employee", "GET", "/admin/fx-rates", ""))
+		if len(rates.Items) != 1 || rates.Items[0].Rate != "70930000" || rates.Items[0].From != "USD" {
+			t.Errorf("the rates are %+v", rates.Items)
+		}
+	})
+}

@@ -28,6 +28,9 @@ type Tx interface {
 	Programs(ctx context.Context, partner authz.PartnerID, page record.Page) (record.List[record.Program], error)
 	UpdateProgram(ctx context.Context, p *record.Program) error
 
+	SetRate(ctx context.Context, r authz.Rate, since time.Time) error
+	Rates(ctx context.Context, at time.Time) ([]authz.Rate, error)
+
 	Audits(ctx context.Context, f record.AuditFilter, page record.Page) (record.List[record.Audit], error)
 }
 
@@ -112,7 +115,8 @@ func (m *Room) Routes() []mgmt.Bound {
 		mgmt.Handle(row(http.MethodPatch, one, mgmt.RoleAdmin, "partner.change",
 			"Change or suspend a partner: all its cards are declined from now on", "ALREADY_EXISTS", "VERSION_CONFLICT"), m.change),
 	}
-	return append(append(rows, programRoutes()...), auditRoute(), m.peersRoute())
+	rows = append(append(rows, programRoutes()...), rateRoutes()...)
+	return append(rows, auditRoute(), m.peersRoute())
 }
 
 func row(method, path string, roles mgmt.Roles, audit, summary string, refusals ...string) mgmt.Route {

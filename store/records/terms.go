@@ -80,6 +80,17 @@ func Rates(ctx context.Context, q Querier, now time.Time) ([]authz.Rate, error) 
 	return all, wrap("read rates", err)
 }
 
+// SetRate adds one of our own rates of exchange, which counts from a moment.
+func (t *Tx) SetRate(ctx context.Context, r authz.Rate, since time.Time) error {
+	t.programs = true // the switches read rates with the routing table
+	return SetRate(ctx, t.q, r, since)
+}
+
+// Rates reads of each pair the rate that counts at a moment.
+func (t *Tx) Rates(ctx context.Context, at time.Time) ([]authz.Rate, error) {
+	return Rates(ctx, t.q, at)
+}
+
 // ExceptionRow is a case of the queue as people read it.
 type ExceptionRow struct {
 	Row     authz.ID
