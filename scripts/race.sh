@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export GOFLAGS="${GOFLAGS:-} -tags=nomsgpack"
 
-flags=(-timeout=10m)
+flags=(-timeout=30m)
 if [[ $(go env CGO_ENABLED) == 1 ]]; then
   flags+=(-race)
 else
