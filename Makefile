@@ -14,7 +14,7 @@ HOLDFAST := bin/holdfast
 export GOFLAGS := $(GOFLAGS) -tags=nomsgpack
 
 .DEFAULT_GOAL := menu
-.PHONY: menu build demo test check fmt vet tidy lint race fuzz sim planted chaos bench verify clean
+.PHONY: menu build demo test check fmt vet tidy lint race fuzz orders sim planted chaos bench verify clean
 
 menu:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ race: ## all tests, with the race detector where there is a C compiler
 
 fuzz: ## every fuzz target in turn (TIME=30s each, or 20000x)
 	@scripts/fuzz.sh $(TIME)
+
+orders: ## the messages of a life in every order and repetition, against a model (SETS=all takes half an hour)
+	@HOLDFAST_TEST_ORDERS=$(SETS) go test -count=1 -timeout=60m -run=TestOrders ./store/litestore
 
 sim: ## seeds of trouble in virtual time against a second bookkeeper (SEED=1 RUNS=2000 STORY=1)
 	@HOLDFAST_SIM_SEED=$(SEED) HOLDFAST_SIM_RUNS=$(or $(RUNS),2000) HOLDFAST_SIM_STORY=$(STORY) \

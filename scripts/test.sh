@@ -44,6 +44,7 @@ set +a
 stage 'tests' run race
 grep --extended-regexp '^(note:|ok )' "$log" || true
 # By count, not by time: at the end of its time the fuzzer sometimes calls a slow input a failure.
+stage 'orders of a life' run orders
 stage 'simulation, 2,000 seeds' run sim RUNS=2000
 stage 'chaos: kills, 10 pairs' run chaos RUNS=10
 stage 'planted bugs' run planted

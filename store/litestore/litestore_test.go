@@ -36,7 +36,7 @@ func TestOrders(t *testing.T) {
 	switch {
 	case os.Getenv("HOLDFAST_TEST_ORDERS") == "all": // some minutes
 		sets = append(storetest.Sets(4), storetest.Long...)
-	case testing.Short():
+	case testing.Short(), underRace: // make orders runs the rest
 		sets = storetest.Sets(2)
 	}
 	storetest.Orders(t, func(t testing.TB) storetest.Store { return open(t) }, 2000, sets)

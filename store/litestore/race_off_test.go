@@ -1,0 +1,5 @@
+//go:build !race
+
+package litestore_test
+
+const underRace = false
