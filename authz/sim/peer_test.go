@@ -141,8 +141,9 @@ func (x *transaction) live() {
 		x.insist(x.request, 4)
 	case twins:
 		var both sync.WaitGroup
+		beside := x.beside()
 		both.Go(func() { x.insist(x.request, 2) })
-		both.Go(func() { x.insist(x.request, 2) })
+		both.Go(func() { beside.insist(x.request, 2) })
 		both.Wait()
 	case undoes:
 		x.ask(x.request)
@@ -158,8 +159,9 @@ func (x *transaction) live() {
 	case overtakes:
 		undo := x.reverse(0)
 		var both sync.WaitGroup
+		beside := x.beside()
 		both.Go(func() { x.tell(undo) })
-		both.Go(func() { x.pause(); x.insist(x.request, 2) })
+		both.Go(func() { beside.pause(); beside.insist(x.request, 2) })
 		both.Wait()
 	case standsIn:
 		if d := x.ask(x.request); d == nil || d.Reason.Undecided() {
@@ -177,6 +179,13 @@ func (x *transaction) live() {
 			x.tell(x.reverse(0))
 		}
 	}
+}
+
+// beside is the same transaction for what happens at the same time: its draws depend on nobody's order.
+func (x *transaction) beside() *transaction {
+	y := *x
+	y.r = x.s.draw(5, uint64(x.number))
+	return &y
 }
 
 // pause is up to what a person or a line takes.
@@ -222,7 +231,7 @@ func (x *transaction) tell(m *message) {
 	x.s.failf("%v was never taken", m)
 }
 
-func (x *transaction) role(r role, m *message) bool { return m.role == r && x.request.sent >= 0 }
+func (x *transaction) role(r role, m *message) bool { return m.role == r && x.request.wasSent() }
 
 // ask sends the message once to one of the nodes over a line that may lose it or its answer, and returns what is heard.
 func (x *transaction) ask(m *message) *authz.Decision {
@@ -235,10 +244,10 @@ func (x *transaction) ask(m *message) *authz.Decision {
 	}
 	r := m.r
 	r.ReceivedAt = x.s.now()
-	r.Deadline, r.Repeat = r.ReceivedAt.Add(deadline), m.sent >= 0
+	r.Deadline = r.ReceivedAt.Add(deadline)
 	life := n.living.Load()
 	heard := make(chan authz.Decision, 2) // a second answer must not block the lane: it is found out
-	m.given(n.number)
+	r.Repeat = m.given(n.number)
 	x.s.story("node %d is given %v", n.number, m)
 	if !n.submit(&r, func(d *authz.Decision) { x.s.book.left(m, n, r.Deadline, d); heard <- *d }) {
 		wait(patience)
@@ -263,15 +272,23 @@ func (x *transaction) ask(m *message) *authz.Decision {
 // onBoth is what a message has reached that was given to both nodes.
 const onBoth = 1 | 2
 
-// given notes that a node has the message.
-func (m *message) given(node int) {
+// given notes that a node has the message, and tells whether one had it before.
+func (m *message) given(node int) (again bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	again = m.sent >= 0
 	if now := time.Since(m.x.s.began); m.sent < 0 {
 		m.sent = now
 	}
 	m.open[node] = time.Since(m.x.s.began)
 	m.reached |= node
+	return again
+}
+
+func (m *message) wasSent() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sent >= 0
 }
 
 // String names the message in findings.
