@@ -36,6 +36,7 @@ stage 'build' run build
 stage 'referees' scripts/referees
 grep '^note:' "$log" || true
 export NODE_PATH=$PWD/.run/referees/node_modules
+[[ ! -d $NODE_PATH/jose ]] || export HOLDFAST_JOSE=$NODE_PATH/jose
 stage 'servers' scripts/up
 set -a
 # shellcheck source=/dev/null
