@@ -234,8 +234,9 @@ func TestTrack(t *testing.T) {
 			return r
 		}
 		d.expect(read(track, mode), authz.Approved)
-		other := map[bool]string{true: "902", false: "052"}[chip]
-		d.expect(read(track, other), authz.TrackValueWrong)
+		if twin, err := d.Keys.Track2(keystoreCard(card, full), !chip); err != nil || twin.Reveal() != track.Reveal() { // the same by chance
+			d.expect(read(track, map[bool]string{true: "902", false: "052"}[chip]), authz.TrackValueWrong)
+		}
 		d.expect(read(pan.NewSecret(full.Number.Reveal()+"==="), mode), authz.TrackValueWrong)
 		d.expect(read(pan.NewSecret("no track"), mode), authz.TrackValueWrong)
 	}

@@ -47,7 +47,9 @@ type lane struct {
 	ready     []*item          // held, to be committed next
 	blocked   bool             // nothing of what is ready may go before a commit has ended
 	preparing bool             // a batch is being held
+	joining   bool             // what is ready waits for it
 	commits   int              // batches at the journal
+	slow      bool             // for longer than overlapAfter
 	cards     map[Tag]int      // in them
 	workers   int              // goroutines
 	starting  bool             // one of them has not taken its work yet
@@ -56,6 +58,7 @@ type lane struct {
 	undoing   map[DupKey]bool  // keys whose void is not committed yet; see mark
 
 	waiting  atomic.Int64 // requests in deciding
+	begun    atomic.Int64 // when the first of commits began, in nanoseconds of Unix time; 0: there is none
 	earliest atomic.Int64 // nothing has a deadline before it, in nanoseconds of Unix time
 }
 
@@ -69,11 +72,6 @@ func newLane(a *Authorizer, partner PartnerID) *lane {
 const (
 	// never is a deadline after all others.
 	never = int64(1<<63 - 1)
-	// commitsMax is how many batches may be at the journal at once: while it makes one durable it reads for the next.
-	commitsMax = 2
-	// overlapMin is how many must have come before they are held although no commit could follow yet: a call to a
-	// remote cache costs more than its work, so fewer wait and go together.
-	overlapMin = 32
 	// followersMax bounds the repeats that wait for one decision.
 	followersMax = 64
 )
@@ -114,55 +112,6 @@ func dropLast(leader *item) bool {
 	return false
 }
 
-// step is what one goroutine does next.
-type step uint8
-
-const (
-	rest step = iota
-	prepareNext
-	commitNext
-)
-
-// next says what there is to do. The caller holds mu.
-func (l *lane) next() step {
-	most := 1
-	if l.a.cfg.Overlap {
-		most = commitsMax
-	}
-	switch {
-	case len(l.ready) > 0 && l.commits < most && !l.blocked:
-		return commitNext
-	case l.preparing || len(l.queue) == 0 || len(l.ready) >= l.a.cfg.BatchMax:
-		return rest
-	case l.commits < most, l.a.cfg.Overlap && len(l.queue) >= overlapMin:
-		return prepareNext
-	}
-	return rest
-}
-
-// launch picks from what is ready all whose card the journal does not have in work, so that the messages of a card
-// keep their order. The caller holds mu.
-func (l *lane) launch() (batch []*item) {
-	if l.commits == 0 {
-		batch, l.ready = l.ready, nil
-	} else {
-		var stays []*item
-		for _, it := range l.ready {
-			if l.cards[it.req.Tag] > 0 {
-				stays = append(stays, it)
-			} else {
-				batch = append(batch, it)
-			}
-		}
-		l.ready = stays
-	}
-	for _, it := range batch {
-		l.cards[it.req.Tag]++
-	}
-	l.blocked = true // what stays, until a commit has ended
-	return batch
-}
-
 // wake starts a goroutine for work that nobody does yet. False means that we close and nobody is there to do it.
 // The caller holds mu.
 func (l *lane) wake() bool {
@@ -201,12 +150,12 @@ func (l *lane) run() {
 
 // hold has a batch held. The caller holds mu, also when it returns.
 func (l *lane) hold(batch []*item) {
-	l.preparing = true
+	l.preparing, l.joining = true, l.commits == 0 && len(l.ready) > 0
 	l.wake()
 	l.mu.Unlock()
 	held := l.prepare(batch)
 	l.mu.Lock()
-	l.preparing = false
+	l.preparing, l.joining = false, false
 	l.ready = append(l.ready, held...)
 	l.blocked = false
 }
@@ -216,13 +165,18 @@ func (l *lane) write(batch []*item) {
 	if len(batch) == 0 {
 		return
 	}
-	l.commits++
+	if l.commits++; l.commits == 1 {
+		l.begun.Store(l.a.cfg.Now().UnixNano())
+	}
 	l.wake()
 	l.mu.Unlock()
 	l.commit(batch)
 	l.mu.Lock()
-	l.commits--
 	l.blocked = false
+	if l.commits--; l.commits == 0 {
+		l.slow = false
+		l.begun.Store(0)
+	}
 	for _, it := range batch {
 		if l.cards[it.req.Tag]--; l.cards[it.req.Tag] == 0 {
 			delete(l.cards, it.req.Tag)

@@ -10,7 +10,7 @@ import (
 	"holdfast/store/storetest"
 )
 
-// Goal: a second batch goes to the journal while the first is there, but nothing of a card that the first has.
+// Goal: a second batch goes to the journal while the first hangs there, but nothing of a card that the first has.
 func TestTwoBatchesCommitAtOnceUnlessTheyShareACard(t *testing.T) {
 	if !overlapped {
 		t.Skip("one batch at a time")
@@ -29,6 +29,7 @@ func TestTwoBatchesCommitAtOnceUnlessTheyShareACard(t *testing.T) {
 	d.journal.Inject(storetest.Waits(reached, release), watch, watch, watch)
 	first := d.submit(d.Request(d.Alice, authz.Authorization, 10_00))
 	<-reached
+	d.a.Expire(storetest.Epoch.Add(20 * time.Millisecond))
 	d.expect(d.Request(d.Bob, authz.Authorization, 10_00), authz.Approved)
 	second := d.submit(d.Request(d.Alice, authz.Authorization, 95_00))
 	d.expect(d.Undo(d.Request(d.Carol, authz.Authorization, 1)), authz.ReversalAccepted)

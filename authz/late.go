@@ -5,6 +5,7 @@ import "time"
 // expire answers what is past its deadline. What is still queued stays there and is dropped by
 // prepare; what is being committed is undone by commit when it turns out approved.
 func (l *lane) expire(now time.Time) {
+	l.overtake(now)
 	if l.earliest.Load() > now.UnixNano() {
 		return
 	}
@@ -38,6 +39,19 @@ func (l *lane) expire(now time.Time) {
 	}
 	for _, it := range retry {
 		l.void(it)
+	}
+}
+
+// overtake lets what waits behind a slow commit go beside it.
+func (l *lane) overtake(now time.Time) {
+	if begun := l.begun.Load(); begun == 0 || now.UnixNano()-begun < overlapAfter.Nanoseconds() {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.commits > 0 {
+		l.slow = true
+		l.wake()
 	}
 }
 

@@ -31,7 +31,7 @@ const (
 	benchSecondsMax  = 3600
 	benchLinksMax    = 512
 	benchPartnersMax = 10_000
-	benchInFlight    = 512    // over all links, when the capacity is looked for
+	benchInFlight    = 1024   // over all links, when the capacity is looked for
 	benchFew         = 16     // in flight for the latency of light traffic
 	benchShare       = 0.7    // of the capacity is what an open load offers
 	benchShareFull   = 0.8    // of the capacity is what it offers with the full stores

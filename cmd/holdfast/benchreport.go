@@ -149,7 +149,7 @@ func (r *benchReport) print(out io.Writer) error {
 	fmt.Fprintf(w, "load\tper second\tp50 ms\tp99 ms\tp99.9 ms\t\n")
 	fmt.Fprintf(w, "1 in flight\t\t%.2f\t%.2f\t\t\n", r.SingleP50, r.SingleP99)
 	fmt.Fprintf(w, "16 in flight\t\t%.2f\t%.2f\t\t\n", r.SixteenP50, r.SixteenP99)
-	fmt.Fprintf(w, "capacity, 512 in flight\t%.0f\t%.2f\t%.2f\t\t\n", r.ApprovalsPerSecond, r.CapacityP50, r.CapacityP99)
+	fmt.Fprintf(w, "capacity, 1024 in flight\t%.0f\t%.2f\t%.2f\t\t\n", r.ApprovalsPerSecond, r.CapacityP50, r.CapacityP99)
 	fmt.Fprintf(w, "open loop, 70 %% of it\t%.0f\t%.2f\t%.2f\t\t\n", r.HighPerSecond, r.HighP50, r.HighP99)
 	fmt.Fprintf(w, "open loop at %.0f/s\t%.0f\t%.2f\t%.2f\t%.2f\t\n", r.OfferedPerSecond, r.ApprovedAtOffered, r.P50, r.P99, r.P999)
 	if err := w.Flush(); err != nil {
