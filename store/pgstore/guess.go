@@ -18,11 +18,11 @@ import (
 // want of funds need. The arbiter's decisions are right where the guess is, and the statements that write them
 // check all of it. What the arbiter wants to know beyond is [errUnread].
 type guess struct {
-	out   *columns
-	cards map[authz.CardID]int64 // versions
-	users moves
-	funds moves // deposits, whose locks are taken last and so held shortest
-	keys  map[authz.DupKey]struct{}
+	out      *columns
+	balances map[authz.CardID]authz.BalanceID
+	users    moves // of the cards
+	funds    moves // deposits, whose locks are taken last and so held shortest
+	keys     map[authz.DupKey]struct{}
 
 	forgotten int64 // marks up to then stop nothing
 }
@@ -33,7 +33,7 @@ var _ arbiter.Tables = (*guess)(nil)
 var errUnread = errors.New("it was not read")
 
 func newGuess(out *columns) *guess {
-	return &guess{out: out, cards: make(map[authz.CardID]int64), users: make(moves), funds: make(moves),
+	return &guess{out: out, balances: make(map[authz.CardID]authz.BalanceID), users: make(moves), funds: make(moves),
 		keys: make(map[authz.DupKey]struct{})}
 }
 
@@ -46,10 +46,14 @@ type moves map[authz.BalanceID]*move
 type move struct {
 	below        int64 // available is less than this
 	ledger, held int64 // to be added
+	cards        int64 // the version of its cards, or anyVersion
 }
 
+// anyVersion is for a balance whose cards are not looked at.
+const anyVersion = -1
+
 // take adds a balance, in which a decline for want of funds has found less than short.
-func (m moves) take(id authz.BalanceID, short int64) {
+func (m moves) take(id authz.BalanceID, cards, short int64) {
 	if id == 0 {
 		return
 	}
@@ -57,7 +61,7 @@ func (m moves) take(id authz.BalanceID, short int64) {
 		old.below = min(old.below, short)
 		return
 	}
-	m[id] = &move{below: short}
+	m[id] = &move{below: short, cards: cards}
 }
 
 // begin makes the guess about a group.
@@ -70,9 +74,7 @@ func (g *guess) begin(group []*job) {
 			if c == nil {
 				continue
 			}
-			if _, there := g.cards[c.ID]; !there {
-				g.cards[c.ID] = c.Version
-			}
+			g.balances[c.ID] = c.Balance
 			user, deposit := plenty, plenty
 			switch e.Decision.Reason {
 			case authz.FundsShort:
@@ -80,15 +82,15 @@ func (g *guess) begin(group []*job) {
 			case authz.DepositShort:
 				deposit = e.Hold
 			}
-			g.users.take(c.Balance, user)
-			g.funds.take(c.Deposit, deposit)
+			g.users.take(c.Balance, c.Version, user)
+			g.funds.take(c.Deposit, anyVersion, deposit)
 		}
 	}
 }
 
-// Card implements [arbiter.Reads]. Where two entries disagree about the version, one of them is stale.
+// Card implements [arbiter.Reads]. Where two entries disagree about the version of a balance's cards, one is stale.
 func (g *guess) Card(id authz.CardID) (version, marks int64, err error) {
-	return g.cards[id], 0, nil
+	return g.users[g.balances[id]].cards, 0, nil
 }
 
 // Account implements [arbiter.Reads]. Its version is not guessed: the server counts it up.
@@ -217,21 +219,18 @@ func (g *guess) Told(authz.ID) (bool, error) { return false, errUnread }
 func (g *guess) Mark(authz.CardID, time.Time) error { return errUnread }
 
 // moveBalances changes balances that allow it, takes their locks in the order of the array, and fails unless all
-// did. An update that has waited for a lock looks at the row again, so its conditions hold for the newest version.
+// did. An update that has waited for a lock looks at the row again, so its conditions hold for the newest version. A
+// balance whose lock is held tells of its cards, too: nobody changes them without it.
 const moveBalances = `WITH moved AS (
  UPDATE balances b SET ledger = b.ledger + n.ledger, held = b.held + n.held, version = b.version + 1
- FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS n (id, ledger, held, below)
- WHERE b.id = n.id AND b.forced = 0 AND b.ledger - b.held < n.below AND b.ledger + n.ledger - b.held - n.held >= 0
+ FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) AS n (id, ledger, held, below, cards)
+ WHERE b.id = n.id AND n.cards IN (-1, b.cards_version) AND b.cards_marked_at <= $6 AND b.forced = 0
+ AND b.ledger - b.held < n.below AND b.ledger + n.ledger - b.held - n.held >= 0
  RETURNING b.id, b.ledger - b.held AS available, b.version)
 SELECT expect_rows(count(*), cardinality($1)), array_agg(id), array_agg(available), array_agg(version) FROM moved`
 
-// checkCards must be a statement behind the one that locks the cards' balances: what it waited for is in the
-// snapshot of this one, and was not in its own.
-const checkCards = `SELECT expect_rows(count(*), cardinality($1)) FROM unnest($1::bigint[], $2::bigint[]) AS n (id, version)
-JOIN cards c ON c.id = n.id AND c.version = n.version AND c.marked_at <= $3`
-
 // queue puts the statement for the balances that match into the pipeline.
-func (m moves) queue(b *pgx.Batch, match func(*move) bool) bool {
+func (m moves) queue(b *pgx.Batch, forgotten int64, match func(*move) bool) bool {
 	ids := make([]int64, 0, len(m))
 	for id, move := range m {
 		if match(move) {
@@ -243,12 +242,12 @@ func (m moves) queue(b *pgx.Batch, match func(*move) bool) bool {
 		return false
 	}
 	slices.Sort(ids)
-	columns := make([]int64, 3*n)
+	columns := make([]int64, 4*n)
 	for i, id := range ids {
 		move := m[authz.BalanceID(id)]
-		columns[i], columns[n+i], columns[2*n+i] = move.ledger, move.held, move.below
+		columns[i], columns[n+i], columns[2*n+i], columns[3*n+i] = move.ledger, move.held, move.below, move.cards
 	}
-	b.Queue(moveBalances, ids, columns[:n], columns[n:2*n], columns[2*n:])
+	b.Queue(moveBalances, ids, columns[:n], columns[n:2*n], columns[2*n:3*n], columns[3*n:], forgotten)
 	return true
 }
 
@@ -257,15 +256,3 @@ func locked(*move) bool { return true }
 
 // moved is for deposits, which guard nothing but themselves.
 func moved(m *move) bool { return m.ledger != 0 || m.held != 0 || m.below < plenty }
-
-func (g *guess) queueCards(b *pgx.Batch) bool {
-	if len(g.cards) == 0 {
-		return false
-	}
-	ids, versions := make([]int64, 0, len(g.cards)), make([]int64, 0, len(g.cards))
-	for id, version := range g.cards {
-		ids, versions = append(ids, int64(id)), append(versions, version)
-	}
-	b.Queue(checkCards, ids, versions, g.forgotten)
-	return true
-}

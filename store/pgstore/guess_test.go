@@ -290,6 +290,42 @@ func TestGuessLeavesTheRest(t *testing.T) {
 	w.Verify()
 }
 
+// A change of one card makes what was decided on another one of its balance stale, which is told what it is now, and
+// the next is guessed.
+func TestGuessNoticesEveryCardOfTheBalance(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.nodes[0]
+	alice := w.card(w.Alice)
+	const twin = 1 << 39
+	admin(t, w.url, fmt.Sprintf(`INSERT INTO cards SELECT (jsonb_populate_record(c, jsonb_build_object('id', %d,
+ 'public_id', '\x' || repeat('77', 16), 'tag', '\x' || repeat('77', %d)))).* FROM cards c WHERE id = %d`, twin, len(authz.Tag{}), alice.ID))
+	id := authz.ID(1 << 40)
+	commit := func(card *authz.Card, want authz.Outcome) authz.Truth {
+		t.Helper()
+		id++
+		e := w.approval(id, w.Alice, card, 1)
+		truth, err := s.Commit(t.Context(), []*authz.Entry{e})
+		if err != nil || e.Outcome != want {
+			t.Fatalf("outcome %d, %v, want %d", e.Outcome, err, want)
+		}
+		return truth
+	}
+	commit(alice, authz.Committed)
+	for _, change := range []string{"state = state, version = version + 1", "marked_at = marked_at + 1"} {
+		admin(t, w.url, fmt.Sprintf("UPDATE cards SET %s WHERE id = %d", change, twin))
+	}
+	truth := commit(alice, authz.Stale)
+	if len(truth.Cards) != 1 || truth.Cards[0].ID != alice.ID || truth.Cards[0].Version != alice.Version+1 {
+		t.Fatalf("taught %+v", truth.Cards)
+	}
+	before := s.Stats()
+	commit(&truth.Cards[0], authz.Committed)
+	if after := s.Stats(); after.Guessed != before.Guessed+1 {
+		t.Errorf("%+v after %+v, want it guessed", after, before)
+	}
+}
+
 // key is one of a card's keys, which no other card has.
 func (w *world) key(id authz.ID, h storetest.Holder) authz.DupKey {
 	return authz.DupKey(w.Keys.Keyed("dup", fmt.Append(nil, id, h.Card)))

@@ -22,7 +22,9 @@ func currency(n int64) money.Currency {
 	return c
 }
 
-const readCard = `SELECT id, version, partner_id, program_id, user_id, balance_id, coalesce(deposit_id, 0), currency,
+// readCard reads a snapshot. Its version counts the changes of all cards of its balance; see the guess.
+const readCard = `SELECT id, (SELECT b.cards_version FROM balances b WHERE b.id = cards.balance_id),
+ partner_id, program_id, user_id, balance_id, coalesce(deposit_id, 0), currency,
  state, lock, expiry, holder_restricted = 1, balance_restricted = 1, tag, profile, has_pin = 1, pin_tries, pin_lock = 1, atc, limited = 1
 FROM cards WHERE `
 

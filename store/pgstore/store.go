@@ -5,9 +5,12 @@
 //
 // Most groups are approvals of what is true, so a commit begins with a guess: cards are as they were decided on,
 // keys are free, balances suffice. The arbiter decides on that, and one round trip writes and checks it: users'
-// balances in the order of their ids, each where it suffices; then the cards, in a statement of its own whose
-// snapshot has what the one before waited for; the rows; the deposits, locked last and so for the shortest time;
-// COMMIT. A guess that is wrong is refused by the server before COMMIT.
+// balances in the order of their ids, each where it suffices and none of its cards has changed; the rows; the
+// deposits, locked last and so for the shortest time; COMMIT. A guess that is wrong is refused by the server before
+// COMMIT.
+//
+// The version of a card that is told to the switch is that of its balance's cards: a change of any of them counts
+// there, by a trigger, so that no commit has to look the cards up.
 //
 // What cannot be guessed, and what was refused, takes two round trips. The first locks the balance rows in the same
 // order and then reads cards and keys: whoever changes a card takes its balance's lock too, so what was read stays

@@ -45,7 +45,8 @@ func newTables(ctx context.Context, conn *pgx.Conn, out *columns) *tables {
 const (
 	begin        = "BEGIN ISOLATION LEVEL READ COMMITTED"
 	lockBalances = "SELECT id, ledger, held, version, forced = 1 FROM balances WHERE id = ANY($1) ORDER BY id FOR UPDATE"
-	readCards    = "SELECT id, version, (marked_at > $2)::int::bigint FROM cards WHERE id = ANY($1)"
+	readCards    = `SELECT c.id, b.cards_version, (b.cards_marked_at > $2)::int::bigint
+FROM cards c JOIN balances b ON b.id = c.balance_id WHERE c.id = ANY($1)`
 )
 
 // begin opens the transaction, locks and reads, in one round trip. Users' balances are locked before deposits, as
