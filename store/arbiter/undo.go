@@ -103,24 +103,28 @@ func (l *life) foreign(r, of *member) bool {
 func (l *life) targets(r *member) (legs []*leg, whole bool) {
 	named := l.named(r)
 	if named == nil && r.Step.Original.STAN != "" {
-		named = l.base() // by the network's id alone, or the acquirer's reference; an increment's is still to come
+		// By the network's id alone, or the acquirer's reference.
+		if named = l.base(); named == nil || named.denies(r) {
+			return []*leg{}, false // it is about what has yet to come
+		}
 	}
 	var covered, equal []*leg
 	total := int64(0)
 	for _, g := range l.legs {
-		if g.continues() && (g.sent().After(r.sent) || named == nil && r.Step.Original.STAN != "") {
-			continue // it was sent after the reversal, or the reversal is about what has yet to come
+		if g.continues() && g.sent().After(r.sent) {
+			continue // it was sent after the reversal
 		}
 		covered = append(covered, g)
-		if !g.counted() || g.replaced || g.reversed && g.continues() {
+		if g.replaced || g.continues() && (!g.counted() || g.reversed) {
 			continue
 		}
-		total += g.last.Amount // what began the life counts though it was reversed: a second reversal of it is not of the rest
-		if g.last.Amount == r.Amount && !g.reversed {
+		// What began the life counts though it was declined or reversed: a reversal of its amount is not one of the rest.
+		total += g.last.Amount
+		if g.counted() && !g.reversed && g.last.Amount == r.Amount {
 			equal = append(equal, g)
 		}
 	}
-	all := r.Amount > 0 && r.Amount >= total && (named == nil || !named.continues() && named.counted()) ||
+	all := r.Amount > 0 && r.Amount >= total && (named == nil || !named.continues()) ||
 		named == nil && r.Amount == 0 && !r.Step.Partial
 	switch {
 	case len(covered) > 1 && all:
@@ -135,6 +139,15 @@ func (l *life) targets(r *member) (legs []*leg, whole bool) {
 		return []*leg{}, false
 	}
 	return nil, false
+}
+
+// denies reports a leg that a reversal is not about though all messages of the life share a reference: its request is
+// here and has another number than the one that is named, and none of its amounts is the one that is undone. "Reversal
+// of an increment reverses only that increment" (iso8583.md, 3.8), also while that increment has yet to come. With its
+// amount, or before the request itself has come, the ladder's level of references decides.
+func (g *leg) denies(r *member) bool {
+	return g.first().request() && r.Amount > 0 && r.Step.Returned == 0 && r.Currency == g.first().Currency &&
+		!slices.ContainsFunc(g.members, func(m *member) bool { return m.Amount == r.Amount || m.Placed == r.Amount })
 }
 
 // counted reports whether a leg's amount is one that a reversal can mean: approved, or declined for nothing but that

@@ -25,7 +25,7 @@ func model(set string, by link) (held, posted int64) {
 		base, i, j = 0, 0, 0 // the new total counts in place of all before it
 	}
 	// A reversal is known to be the authorization's by the number that it names, or by what all messages share.
-	known := has("Q") || has("A") && by != byParts
+	known := has("Q") || (has("A") || has("D")) && by != byParts
 	if has("P") && known {
 		base = min(base, 12_50)
 	}
@@ -33,13 +33,13 @@ func model(set string, by link) (held, posted int64) {
 	case !has("K"):
 	case has("I"):
 		i = 0
-	case known && by != byParts:
-		base = 0 // it names what never came, and shares the reference of the authorization
+	case has("A") && !has("Q") && by != byParts:
+		base = 0 // it may name the request that never came: they share its reference
 	}
 	if has("R") && known {
 		base = 0
 	}
-	if has("W") && known && !no {
+	if has("W") && known {
 		base, i, j, x = 0, 0, 0, 0 // it says as much as all of it
 	}
 	posted = worth("B") + worth("C") + worth("S")

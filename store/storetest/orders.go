@@ -330,22 +330,11 @@ func excused(l byte, s authz.State) authz.State {
 	return s
 }
 
-// mistaken is an order in which a reversal that names an increment meets the authorization first and the increment
-// only then: by the ladder's level of references it is the authorization's, which is declined, and an answer cannot be
-// called back when the increment comes.
-func mistaken(order string, by link) bool {
-	k, q, i := strings.Index(order, "K"), strings.Index(order, "Q"), strings.Index(order, "I")
-	return by != byParts && k >= 0 && k < q && q < i
-}
-
 func (o *orders) compare() {
 	o.t.Helper()
 	first := make(map[string]*run)
 	bad := 0
 	for _, r := range o.runs {
-		if mistaken(r.order, o.by) {
-			continue
-		}
 		f, ok := first[r.set]
 		if !ok {
 			first[r.set], f = r, r
