@@ -1,10 +1,10 @@
-package storetest
+package lifetest
 
 import "strings"
 
 // model is what a set of messages comes to, worked out from the rules of the reference alone (iso8583.md, 3.8 and 3.9):
 // what the messages say that something is worth, less what takes from it.
-func model(set string, by link) (held, posted int64) {
+func model(set string, by Link) (held, posted int64) {
 	has := func(l string) bool { return strings.Contains(set, l) }
 	worth := func(l string) int64 {
 		if has(l) {
@@ -25,7 +25,7 @@ func model(set string, by link) (held, posted int64) {
 		base, i, j = 0, 0, 0 // the new total counts in place of all before it
 	}
 	// A reversal is known to be the authorization's by the number that it names, or by what all messages share.
-	known := has("Q") || (has("A") || has("D")) && by != byParts
+	known := has("Q") || (has("A") || has("D")) && by != ByParts
 	if has("P") && known {
 		base = min(base, 12_50)
 	}
@@ -33,7 +33,7 @@ func model(set string, by link) (held, posted int64) {
 	case !has("K"):
 	case has("I"):
 		i = 0
-	case has("A") && !has("Q") && by != byParts:
+	case has("A") && !has("Q") && by != ByParts:
 		base = 0 // it may name the request that never came: they share its reference
 	}
 	if has("R") && known {
