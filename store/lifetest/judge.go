@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"testing"
 
 	"holdfast/authz"
 )
@@ -39,9 +40,9 @@ type Judge struct {
 
 	mu     sync.Mutex
 	seen   map[set]*verdict
-	bad    []string
 	orders int
-	badAll int
+	wrongs int
+	wrong  []string // the first of them
 }
 
 // set has a bit for each letter.
@@ -92,9 +93,9 @@ func (j *Judge) See(order string, end *End) {
 	if ok {
 		return
 	}
-	j.badAll++
-	if len(j.bad) < 20 {
-		j.bad = append(j.bad, fmt.Sprintf("link %d, %s: %s; %s: %s; the model holds %d and posts %d", j.By, order, end.of(order),
+	j.wrongs++
+	if len(j.wrong) < 20 {
+		j.wrong = append(j.wrong, fmt.Sprintf("link %d, %s: %s; %s: %s; the model holds %d and posts %d", j.By, order, end.of(order),
 			v.order, first.of(v.order), v.held, v.posted))
 	}
 }
@@ -122,9 +123,13 @@ func (e *End) of(order string) string {
 	return b.String()
 }
 
-// Verdict is how many orders were seen, how many of them ended otherwise, and of those the first.
-func (j *Judge) Verdict() (orders, wrong int, first []string) {
+// Report fails the test for the orders that ended otherwise, and says how many there were.
+func (j *Judge) Report(t testing.TB) {
+	t.Helper()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.orders, j.badAll, j.bad
+	for _, what := range j.wrong {
+		t.Error(what)
+	}
+	t.Logf("link %d: %d orders of %d sets, %d of them wrong", j.By, j.orders, len(j.seen), j.wrongs)
 }

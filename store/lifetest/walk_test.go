@@ -41,13 +41,7 @@ func TestOrders(t *testing.T) {
 		judge := &lifetest.Judge{By: by}
 		life := &lifetest.Life{By: by, Card: card, PAN: number, At: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 		t.Run(fmt.Sprintf("link %d", by), func(t *testing.T) {
-			t.Cleanup(func() {
-				orders, wrong, first := judge.Verdict()
-				for _, what := range first {
-					t.Error(what)
-				}
-				t.Logf("%d orders, %d of them wrong", orders, wrong)
-			})
+			t.Cleanup(func() { judge.Report(t) })
 			for _, l := range []byte(lifetest.Letters) {
 				t.Run(string(l), func(t *testing.T) {
 					t.Parallel()

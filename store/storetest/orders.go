@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,27 +29,26 @@ func Orders(t *testing.T, open func(testing.TB) Store, batch int, sets []string)
 		all = append(all, lifetest.Orders(set)...)
 	}
 	start := time.Now()
+	var done atomic.Int64
 	for by := range lifetest.Links {
-		judge := &lifetest.Judge{By: by}
-		done := 0
-		for part := range slices.Chunk(all, shard) {
-			t.Run(fmt.Sprintf("link %d from %d", by, done), func(t *testing.T) {
-				o := &orders{World: NewWorld(t, open(t)), judge: judge, batch: batch, letters: make(map[authz.ID]byte)}
-				o.enrol(part)
-				o.play()
-				o.read()
-				o.Verify()
-			})
-			done += len(part)
-			t.Logf("link %d: %d of %d orders after %.0f s", by, done, len(all), time.Since(start).Seconds())
-		}
-		_, wrong, first := judge.Verdict()
-		for _, what := range first {
-			t.Error(what)
-		}
-		if wrong > len(first) {
-			t.Errorf("%d more of %d orders", wrong-len(first), len(all))
-		}
+		t.Run(fmt.Sprintf("link %d", by), func(t *testing.T) {
+			judge := &lifetest.Judge{By: by}
+			t.Cleanup(func() { judge.Report(t) })
+			from := 0
+			for part := range slices.Chunk(all, shard) {
+				t.Run(fmt.Sprint("from ", from), func(t *testing.T) {
+					t.Parallel()
+					o := &orders{World: NewWorld(t, open(t)), judge: judge, batch: batch, letters: make(map[authz.ID]byte)}
+					o.enrol(part)
+					o.play()
+					o.read()
+					o.Verify()
+					t.Logf("%d of %d orders after %.0f s", done.Add(int64(len(part))), len(all)*int(lifetest.Links),
+						time.Since(start).Seconds())
+				})
+				from += len(part)
+			}
+		})
 	}
 }
 
