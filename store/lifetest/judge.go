@@ -60,7 +60,7 @@ type verdict struct {
 // arrives after its tombstone: no hold; refuse" (iso8583.md, 3.8; W is of the whole), and of D "the advice supersedes"
 // what we would say of the request (1.5). One that came before them was approved, and then undone. Nothing else of what
 // a message does may depend on the order.
-var refusals = map[byte]string{'Q': "RWD", 'I': "KW", 'J': "W", 'X': "W"}
+var refusals = map[byte]string{'Q': "RWD", 'I': "KW", 'J': "W", 'X': "WY"}
 
 // undone are the states of a request in place of which another order may have refused it.
 func undone(s authz.State) bool {

@@ -24,15 +24,16 @@ import (
 //
 //	Q  the request, 30.00          I J  increments, 20.00 and 7.00       A  approved in stand-in, 37.20
 //	D  declined in stand-in        X  a replacement, 50.00               P  reversal of Q down to 12.50
-//	R  reversal of Q               K  reversal of I                      W  reversal of all, by its amount
+//	R  reversal of Q               K  reversal of I                      Y  reversal of X
+//	W  reversal of all, by its amount
 //	B  clearing 1 of 2, 10.00      C  clearing 2 of 2, 25.00             S  the one clearing, 28.00
-const Letters = "QIJADXPRKWBCS"
+const Letters = "QIJADXPRKYWBCS"
 
 var amounts = map[byte]int64{'Q': 30_00, 'I': 20_00, 'J': 7_00, 'A': 37_20, 'D': 30_00, 'X': 50_00, 'P': 30_00, 'R': 30_00,
-	'K': 20_00, 'W': 900_00, 'B': 10_00, 'C': 25_00, 'S': 28_00}
+	'K': 20_00, 'Y': 50_00, 'W': 900_00, 'B': 10_00, 'C': 25_00, 'S': 28_00}
 
 var kinds = map[byte]authz.Kind{'A': authz.AuthorizationAdvice, 'D': authz.AuthorizationAdvice, 'P': authz.Reversal,
-	'R': authz.Reversal, 'K': authz.Reversal, 'W': authz.Reversal, 'B': authz.FinancialAdvice, 'C': authz.FinancialAdvice,
+	'R': authz.Reversal, 'K': authz.Reversal, 'Y': authz.Reversal, 'W': authz.Reversal, 'B': authz.FinancialAdvice, 'C': authz.FinancialAdvice,
 	'S': authz.FinancialAdvice}
 
 // Link is how the messages of a life know of each other.
@@ -100,8 +101,11 @@ func stan(letter byte) string { return fmt.Sprintf("%06d", 100+strings.IndexByte
 // names has a reversal say which message it is about.
 func (l *Life) names(r *authz.Request, letter byte) {
 	of := byte('Q')
-	if letter == 'K' {
+	switch letter {
+	case 'K':
 		of = 'I'
+	case 'Y':
+		of = 'X'
 	}
 	sent := l.At.Add(time.Duration(strings.IndexByte(Letters, of)) * time.Second)
 	r.Original = authz.Original{Kind: authz.Authorization, STAN: stan(of), Transmitted: sent.Format("0102150405")}
