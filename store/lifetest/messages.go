@@ -33,8 +33,8 @@ var amounts = map[byte]int64{'Q': 30_00, 'I': 20_00, 'J': 7_00, 'A': 37_20, 'D':
 	'K': 20_00, 'Y': 50_00, 'W': 900_00, 'B': 10_00, 'C': 25_00, 'S': 28_00}
 
 var kinds = map[byte]authz.Kind{'A': authz.AuthorizationAdvice, 'D': authz.AuthorizationAdvice, 'P': authz.Reversal,
-	'R': authz.Reversal, 'K': authz.Reversal, 'Y': authz.Reversal, 'W': authz.Reversal, 'B': authz.FinancialAdvice, 'C': authz.FinancialAdvice,
-	'S': authz.FinancialAdvice}
+	'R': authz.Reversal, 'K': authz.Reversal, 'Y': authz.Reversal, 'W': authz.Reversal, 'B': authz.FinancialAdvice,
+	'C': authz.FinancialAdvice, 'S': authz.FinancialAdvice}
 
 // Link is how the messages of a life know of each other.
 type Link int
