@@ -234,8 +234,7 @@ func (l *life) named(m *member) *leg {
 }
 
 // alike reports whether a leg may be meant by a reference that all messages of a life may have: an increment's advice
-// is about an increment, another is not, nor is a reversal that names what has yet to come; that one is about no leg that
-// denies it either.
+// is about an increment, another is not, nor is a reversal by a number that no message has; the leg must not deny it either.
 func (m *member) alike(g *leg) bool {
 	switch {
 	case m.Kind != authz.Reversal:

@@ -108,8 +108,8 @@ func TestConformance(t *testing.T) {
 func TestOrders(t *testing.T) {
 	t.Parallel()
 	sets := []string{"QIRB", "QAPC", "IXKS"}
-	if os.Getenv("HOLDFAST_TEST_ORDERS") == "all" { // minutes
-		sets = append(lifetest.Sets(4), storetest.LongOrders...)
+	if os.Getenv("HOLDFAST_TEST_ORDERS") == "all" { // minutes, of round trips
+		sets = append(lifetest.Sets(3), storetest.LongOrders...)
 	}
 	storetest.Orders(t, func(t testing.TB) storetest.Store {
 		return open(t, pgstore.Config{URL: with(t, fresh(t), "role", "holdfast_service"), Readers: 2,

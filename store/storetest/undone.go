@@ -54,11 +54,23 @@ func newTotalOfCleared(_ *testing.T, b *bench) {
 }
 
 func clearingNumbered(_ *testing.T, b *bench) {
-	r := b.approve(b.Alice, authz.Authorization, 30_00)
-	undo := b.Undo(b.clear(r, b.Alice, 30_00).Request)
-	undo.Original.Kind = 0
-	b.reverse(b.Alice, undo)
-	b.books(UserFunds, 0)
+	for _, first := range []bool{false, true} {
+		r := b.approve(b.Alice, authz.Authorization, 30_00)
+		c := b.cleared(r, b.Alice, 28_00)
+		undo := b.Undo(c.Request)
+		undo.Original.Kind = 0
+		if first { // of what has yet to come: neither its number nor its amount are the authorization's
+			b.reverse(b.Alice, undo)
+			b.books(UserFunds, 30_00)
+		}
+		b.decided(c, authz.Committed, authz.AdviceAccepted)
+		if !first {
+			b.books(72_00, 0)
+			b.reverse(b.Alice, undo)
+		}
+		b.books(UserFunds, 0)
+		b.state(c.Request, authz.StateReversed)
+	}
 	b.cases()
 }
 
