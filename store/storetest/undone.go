@@ -10,6 +10,7 @@ import (
 
 var undone = []rule{
 	{"a reversal of a new total leaves what it had replaced", newTotalReversed},
+	{"what stands again after a reversal still ends with its time", standsAndExpires},
 	{"a new total is also of what was cleared before it", newTotalOfCleared},
 	{"a reversal may name a clearing by its number alone", clearingNumbered},
 	{"a reversed part of a clearing is posted back, and its hold has ended", partReversed},
@@ -40,6 +41,20 @@ func newTotalReversed(_ *testing.T, b *bench) {
 		b.books(UserFunds, 0)
 	}
 	b.cases()
+}
+
+func standsAndExpires(t *testing.T, b *bench) {
+	r := b.lasting(30_00, time.Hour)
+	x := b.entry(b.Alice, b.more(r, authz.PhaseReplacement, 50_00), authz.Approved)
+	x.Life = 2 * time.Hour
+	b.decided(x, authz.Committed, authz.Approved)
+	b.reverse(b.Alice, b.Undo(x.Request))
+	b.books(UserFunds, 30_00)
+	if n := b.expire(x.Request.ReceivedAt.Add(2 * time.Hour)); n != 1 {
+		t.Errorf("%d due, want 1", n)
+	}
+	b.state(r, authz.StateExpired)
+	b.books(UserFunds, 0)
 }
 
 func newTotalOfCleared(_ *testing.T, b *bench) {
