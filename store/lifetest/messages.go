@@ -114,6 +114,8 @@ func (l *Life) names(r *authz.Request, letter byte) {
 	}
 }
 
+const holdLife = 7 * 24 * time.Hour
+
 // Entry makes what the authorizer gives to the journal for a message: r is one of its requests, of which it takes a copy.
 func (l *Life) Entry(letter byte, r *authz.Request, id authz.ID) *authz.Entry {
 	sent := *r
@@ -129,6 +131,9 @@ func (l *Life) Entry(letter byte, r *authz.Request, id authz.ID) *authz.Entry {
 		e.Deferred = sent.Phase.Continues()
 	default:
 		e.Decision.Reason, e.Hold = authz.AdviceAccepted, sent.Amount.Minor
+	}
+	if sent.Kind == authz.Authorization || letter == 'A' {
+		e.Life = holdLife
 	}
 	return e
 }

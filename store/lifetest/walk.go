@@ -96,6 +96,9 @@ func (m *memory) end(life *Life) (e End, err error) {
 		} else {
 			held += s.Held
 		}
+		if s.State.Open() != (s.Expires > 0) {
+			return e, fmt.Errorf("message %s is %s and expires at %d", s.Trace.STAN, s.State, s.Expires)
+		}
 		e.Used += s.Used
 		e.States[letterOf(s)] = s.State
 	}
