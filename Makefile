@@ -49,8 +49,11 @@ race: ## all tests, with the race detector where there is a C compiler
 fuzz: ## every fuzz target in turn (TIME=30s each, or 20000x)
 	@scripts/fuzz.sh $(TIME)
 
-orders: ## the messages of a life in every order and repetition, against a model (SETS=all takes half an hour)
-	@HOLDFAST_TEST_ORDERS=$(SETS) go test -count=1 -timeout=60m -run=TestOrders ./store/litestore
+orders: ## the messages of a life in every order and repetition, against a model (SETS=all: minutes, all of six messages)
+	@set -e; for store in lifetest litestore pgstore; do \
+	  HOLDFAST_TEST_ORDERS=$(or $(SETS),some) GOGC=400 \
+	    go test -count=1 -timeout=120m $(if $(SETS),-v) -run='TestOrders$$' ./store/$$store; \
+	done
 
 sim: ## seeds of trouble in virtual time against a second bookkeeper (SEED=1 RUNS=2000 STORY=1)
 	@HOLDFAST_SIM_SEED=$(SEED) HOLDFAST_SIM_RUNS=$(or $(RUNS),2000) HOLDFAST_SIM_STORY=$(STORY) \

@@ -38,7 +38,8 @@ var rooms = map[string][]string{
 	"store/pgstore":    with(leaves, "authz", "authz/record", "store/arbiter", "store/records"),
 	"store/memholds":   with(leaves, "authz"),
 	"store/redisstore": with(leaves, "authz"),
-	"store/storetest":  with(leaves, "authz", "authz/keystore/emv", "authz/record", "store/records"),
+	"store/lifetest":   with(leaves, "authz", "authz/record", "store/arbiter"),
+	"store/storetest":  with(leaves, "authz", "authz/keystore/emv", "authz/record", "store/lifetest", "store/records"),
 
 	"mgmt/problem":      {"authz", "authz/record"},
 	"mgmt/strict":       {"mgmt/problem"},
@@ -70,8 +71,8 @@ var rooms = map[string][]string{
 // leaves are the packages under authz that import nothing but each other.
 var leaves = []string{"authz/money", "authz/pan", "authz/keystore"}
 
-// testRooms may be imported by test files only.
-var testRooms = []string{"store/storetest", "switch/iso/isotest"}
+// testRooms may be imported by test files only, and by each other.
+var testRooms = []string{"store/lifetest", "store/storetest", "switch/iso/isotest"}
 
 // homes is where each outside library lives. A library covers its sub-packages,
 // the longest row counts, and one without a row may not be imported at all. The

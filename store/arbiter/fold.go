@@ -64,7 +64,11 @@ func fold(rows []*Stored, c money.Currency) *life {
 			l.reverse(m)
 		}
 	}
+	l.replace() // by what is left of the new totals
 	for _, g := range l.legs {
+		if g.replaced {
+			g.stays = 0
+		}
 		g.kept = g.stays
 	}
 	l.end()
@@ -230,28 +234,29 @@ func (l *life) named(m *member) *leg {
 }
 
 // alike reports whether a leg may be meant by a reference that all messages of a life may have: an increment's advice
-// is about an increment, another is not, nor is a reversal that names what has yet to come.
+// is about an increment, another is not, nor is a reversal by a number that no message has; the leg must not deny it either.
 func (m *member) alike(g *leg) bool {
 	switch {
 	case m.Kind != authz.Reversal:
 		return g.continues() == m.Phase.Continues()
 	case m.Step.Original.STAN != "":
-		return !g.continues()
+		return !g.continues() && !g.denies(m)
 	}
 	return true
 }
 
-// replace has a new total count in place of all that was sent before it.
+// replacement reports a leg that states a new total.
+func (g *leg) replacement() bool {
+	return slices.ContainsFunc(g.members, func(m *member) bool { return m.Phase == authz.PhaseReplacement })
+}
+
+// replace has a new total count in place of all that was sent before it, unless it was itself reversed: then what it had
+// replaced counts again.
 func (l *life) replace() {
-	for i, g := range l.legs {
-		if !g.counted() || !slices.ContainsFunc(g.members, func(m *member) bool { return m.Phase == authz.PhaseReplacement }) {
-			continue
-		}
-		for _, before := range l.legs[:i] {
-			if before.carrier != nil && !before.carrier.posts() {
-				before.replaced, before.stays = true, 0
-			}
-		}
+	later := false
+	for _, g := range slices.Backward(l.legs) {
+		g.replaced = later && g.carrier != nil && !g.carrier.posts()
+		later = later || g.counted() && !g.reversed && g.replacement()
 	}
 }
 
@@ -293,17 +298,20 @@ func (l *life) clear(after, before authz.ID) {
 		}
 		share := l.share(c)
 		final := c.Step.Parts == 0 || c.Step.Part >= c.Step.Parts
+		over := false
 		for _, g := range l.legs {
-			if g.carrier == nil || g.carrier.Transaction.Credit() != c.Transaction.Credit() || g.continues() && g.sent().After(c.sent) {
+			if g.carrier == nil || g.carrier.Transaction.Credit() != c.Transaction.Credit() {
+				continue
+			}
+			// What is added after a clearing was sent is not of it, but a new total is also of what was cleared before.
+			if g.continues() && g.sent().After(c.sent) && (final || !g.replacement()) {
 				continue
 			}
 			if g.carrier.posts() {
 				g.replaced, g.stays = true, 0 // what was posted at once is told again, as it ended
 				continue
 			}
-			if g.expired {
-				l.late = c
-			}
+			over = over || g.expired
 			taken := min(share, g.stays)
 			if final {
 				taken = g.stays
@@ -312,6 +320,9 @@ func (l *life) clear(after, before authz.ID) {
 			share -= min(share, taken)
 			g.stays -= taken
 			g.cleared = g.cleared || g.stays == 0 && !g.expired && !g.replaced
+		}
+		if over && share > 0 { // what has been authorized since does not cover it
+			l.late = c
 		}
 	}
 }

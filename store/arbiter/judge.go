@@ -29,8 +29,7 @@ func (l *life) judge() {
 		if first == nil || c.ID < first.ID {
 			first = c
 		}
-		share := l.share(c)
-		shares += share
+		shares += authz.Scale(l.share(c), c.value(), c.held)
 		percent = max(percent, c.Step.Percent)
 		atLeast = max(atLeast, authz.Scale(c.Step.AtLeast, c.Amount, c.value()))
 		if c.Currency != l.currency {
@@ -79,7 +78,7 @@ func (l *life) judge() {
 
 // report brings the queue of exceptions to what is to be said of the life now.
 func (a *Arbiter) report(e *authz.Entry, l *life, me *member) error {
-	if e.Request.Kind != authz.Authorization && e.Request.Kind != authz.Financial && me.held > 0 {
+	if e.Request.Kind != authz.Authorization && e.Request.Kind != authz.Financial && l.need() > 0 {
 		if err := a.belowZero(l, me); err != nil {
 			return err
 		}

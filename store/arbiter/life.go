@@ -138,6 +138,11 @@ func (a *Arbiter) short(id authz.BalanceID, need int64) (bool, error) {
 
 // answer is what a request is told that counts in a life: declined when it was undone before it came, else approved
 // with the code of who stood in for us.
+//
+// This is the one place where the order decides: a "request [that] arrives after its tombstone" is refused (iso8583.md,
+// 3.8), and what has been answered cannot be called back. A tombstone is a request's own by the ladder's first level
+// with one candidate, and "whole when [...] DE4 >= total", so by what has come until then. Where more comes and shows that
+// the reversal meant another, with the same reference and amount, the refusal stands, and the request holds nothing.
 func (l *life) answer(e *authz.Entry, me *Stored) {
 	d, m, g := &e.Decision, l.member(me), l.of(me)
 	switch {

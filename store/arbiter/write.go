@@ -134,8 +134,10 @@ func kindOf(e *authz.Entry, m *member) string {
 }
 
 // expires is when what the life holds does: with the first of its rows, or where an increment starts all anew, with the
-// last. Microseconds since 1970; 0: never.
+// last. What stands again after it had ended has lost its own time, and takes that of what has ended now or is refused.
+// Microseconds since 1970; 0: never.
 func (l *life) expires() (due int64) {
+	open := slices.ContainsFunc(l.members, func(m *member) bool { return m.state.Open() })
 	restart := slices.ContainsFunc(l.members, func(m *member) bool {
 		return m.state.Open() && m.Phase.Continues() && m.Flags&FlagRestart != 0
 	})
@@ -143,6 +145,11 @@ func (l *life) expires() (due int64) {
 		switch {
 		case !m.state.Open() || m.Expires == 0:
 		case due == 0, restart && m.Expires > due, !restart && m.Expires < due:
+			due = m.Expires
+		}
+	}
+	for _, m := range l.members {
+		if open && due == 0 {
 			due = m.Expires
 		}
 	}

@@ -43,32 +43,32 @@ func (b *binder) bool(values ...bool) {
 
 // ByNetworkID implements [arbiter.Reads].
 func (a tables) ByNetworkID(card authz.CardID, id string, since time.Time) ([]arbiter.Stored, error) {
-	return a.rows("WHERE a.network_id = ?2 AND a.network_id <> '' AND a.card_id = ?1 AND a.received_at > ?3 ORDER BY a.id DESC LIMIT ?4",
-		func(b *binder) {
-			b.int(int64(card))
-			b.text(id)
-			b.int(since.UnixMicro(), arbiter.RowsMax)
-		})
+	return a.rows(`WHERE a.network_id = likely(?2) AND a.network_id <> '' AND a.card_id = likely(?1) AND a.received_at > ?3
+ ORDER BY a.id DESC`+limit, func(b *binder) {
+		b.int(int64(card))
+		b.text(id)
+		b.int(since.UnixMicro())
+	})
 }
 
 // ByID implements [arbiter.Reads].
 func (a tables) ByID(card authz.CardID, from, to authz.ID) ([]arbiter.Stored, error) {
-	return a.rows("WHERE a.id >= ?2 AND a.id < ?3 AND a.card_id = ?1 ORDER BY a.id DESC LIMIT ?4", func(b *binder) {
-		b.int(int64(card), int64(from), int64(to), arbiter.RowsMax)
+	return a.rows("WHERE a.id >= ?2 AND a.id < ?3 AND a.card_id = likely(?1) ORDER BY a.id DESC"+limit, func(b *binder) {
+		b.int(int64(card), int64(from), int64(to))
 	})
 }
 
 // Steps implements [arbiter.Reads].
 func (a tables) Steps(card authz.CardID, since time.Time) ([]arbiter.Stored, error) {
-	return a.rows("WHERE s.card_id = ?1 AND a.received_at > ?2 ORDER BY s.authorization_id DESC LIMIT ?3", func(b *binder) {
-		b.int(int64(card), since.UnixMicro(), arbiter.RowsMax)
+	return a.rows("WHERE s.card_id = likely(?1) AND a.received_at > ?2 ORDER BY s.authorization_id DESC"+limit, func(b *binder) {
+		b.int(int64(card), since.UnixMicro())
 	})
 }
 
 // Life implements [arbiter.Reads].
 func (a tables) Life(life authz.ID) ([]arbiter.Stored, error) {
-	return a.rows(`WHERE a.id IN (SELECT authorization_id FROM steps WHERE life_id = ?1 UNION SELECT ?1) LIMIT ?2`,
-		func(b *binder) { b.int(int64(life), arbiter.RowsMax) })
+	return a.rows("WHERE a.id IN (SELECT authorization_id FROM steps WHERE life_id = likely(?1) UNION SELECT ?1)"+limit,
+		func(b *binder) { b.int(int64(life)) })
 }
 
 // Company implements [arbiter.Reads].

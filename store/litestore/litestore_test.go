@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"holdfast/store/lifetest"
 	"holdfast/store/litestore"
 	"holdfast/store/storetest"
 )
@@ -31,13 +32,14 @@ func TestConformance(t *testing.T) {
 	storetest.Journal(t, func(t testing.TB) storetest.Store { return open(t) })
 }
 
+// TestOrders plays on the engine a part of what lifetest plays in memory.
 func TestOrders(t *testing.T) {
-	sets := append(storetest.Sets(3), storetest.Long[:4]...)
+	sets := append(lifetest.Sets(3), storetest.LongOrders[:4]...)
 	switch {
-	case os.Getenv("HOLDFAST_TEST_ORDERS") == "all": // some minutes
-		sets = append(storetest.Sets(4), storetest.Long...)
+	case os.Getenv("HOLDFAST_TEST_ORDERS") == "all": // minutes
+		sets = append(lifetest.Sets(4), storetest.LongOrders...)
 	case testing.Short(), underRace: // make orders runs the rest
-		sets = storetest.Sets(2)
+		sets = lifetest.Sets(2)
 	}
 	storetest.Orders(t, func(t testing.TB) storetest.Store { return open(t) }, 2000, sets)
 }

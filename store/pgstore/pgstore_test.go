@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
+	"holdfast/store/lifetest"
 	"holdfast/store/pgstore"
 	"holdfast/store/storetest"
 )
@@ -103,10 +104,15 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// A sample: all is tried on the embedded store, which has the same rules.
+// TestOrders plays on the engine a part of what lifetest plays in memory.
 func TestOrders(t *testing.T) {
 	t.Parallel()
+	sets := []string{"QIRB", "QAPC", "IXKS"}
+	if os.Getenv("HOLDFAST_TEST_ORDERS") == "all" { // minutes, of round trips
+		sets = append(lifetest.Sets(3), storetest.LongOrders...)
+	}
 	storetest.Orders(t, func(t testing.TB) storetest.Store {
-		return open(t, pgstore.Config{URL: with(t, fresh(t), "role", "holdfast_service"), Readers: 2, CommitTimeout: time.Minute})
-	}, 100, []string{"QIRB", "QAPC", "IXKS"})
+		return open(t, pgstore.Config{URL: with(t, fresh(t), "role", "holdfast_service"), Readers: 2,
+			CommitTimeout: 5 * time.Minute, QueryTimeout: 5 * time.Minute}) // for thousands of cards or entries at once
+	}, 500, sets)
 }

@@ -23,6 +23,9 @@ var lives = []rule{
 	{"the advice of a financial request posts in its place", financialAdvised},
 	{"an increment adds to the hold and is declined alone", increments},
 	{"an increment without what it adds to is an authorization", incrementAlone},
+	{"a reversal of an increment spares the authorization, whichever comes first", incrementReversed},
+	{"a request that its tombstone refused stays refused", refusalStands},
+	{"a reversal of all takes what a declined authorization was raised by", allOfDeclined},
 	{"a replacement states the whole", replacements},
 	{"a decline in stand-in releases what we held", adviceDeclined},
 	{"a request needs no funds for what its advice holds", advisedShort},
@@ -238,10 +241,7 @@ func replacements(_ *testing.T, b *bench) {
 }
 
 func adviceDeclined(_ *testing.T, b *bench) {
-	r := b.approve(b.Alice, authz.Authorization, 30_00)
-	e := b.advice(r, b.Alice, 30_00)
-	e.Request.StoodIn, e.Hold, e.Decision.Reason = false, 0, authz.AdviceRecorded
-	b.decided(e, authz.Committed, authz.AdviceRecorded)
+	b.declinedElsewhere(b.approve(b.Alice, authz.Authorization, 30_00))
 	b.books(UserFunds, 0)
 }
 
