@@ -83,7 +83,8 @@ func (s *Store) ImportZoneKey(peer string, use ZoneUse, wrapped, check []byte) (
 }
 
 // ActivateZoneKey makes the pending key of a use the active one. The one before is accepted until at plus overlap,
-// at most [OverlapMax]. It returns what is now to be kept. Without a pending key it is ErrKey.
+// at most [OverlapMax]; so is the imported key of message authentication, whose place the first exchanged one takes. It
+// returns what is now to be kept. Without a pending key it is ErrKey.
 func (s *Store) ActivateZoneKey(peer string, use ZoneUse, at time.Time, overlap time.Duration) ([]ZoneKey, error) {
 	err := ErrKey
 	var kept []ZoneKey
@@ -92,7 +93,11 @@ func (s *Store) ActivateZoneKey(peer string, use ZoneUse, at time.Time, overlap 
 			return
 		}
 		err = nil
-		if old := z.active; old != nil {
+		old := z.active
+		if old == nil && use == ZoneMAC {
+			old = s.importedMAC(peer, z.pending.algorithm)
+		}
+		if old != nil {
 			was := *old
 			was.State, was.Until = stateRetired, at.Add(min(max(overlap, 0), OverlapMax))
 			z.old = &was
@@ -109,7 +114,7 @@ func (s *Store) ActivateZoneKey(peer string, use ZoneUse, at time.Time, overlap 
 	return kept, nil
 }
 
-// HasZoneKey reports whether a key of a use is active with a peer.
+// HasZoneKey reports whether a key of a use has come from a peer and is active.
 func (s *Store) HasZoneKey(peer string, use ZoneUse) bool {
 	return len(s.keys().zones.accepted(zoneName{peer, use}, time.Time{})) > 0
 }
@@ -199,7 +204,7 @@ func (t *zoneTable) change(name zoneName, f func(*zone)) {
 	t.keys[name] = &z
 }
 
-// accepted are the keys of a use that are good at a moment, the active one first.
+// accepted are the keys of a use that are good at a moment, the active one first; the zero time is before every end.
 func (t *zoneTable) accepted(name zoneName, at time.Time) []*zoneKey {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -275,45 +280,6 @@ func (s *Store) sealPIN(peer string, number pan.Number, pin []byte) (pan.Secret,
 		return pan.Secret{}, ErrInput
 	}
 	return pan.NewSecret(string(block)), nil
-}
-
-// MAC authenticates the bytes of a message to a peer: eight bytes by ISO 9797-1 algorithm 3, or the first eight of
-// an AES-CMAC in an AES zone.
-func (s *Store) MAC(peer string, message []byte) ([8]byte, error) {
-	keys := s.keys().zones.accepted(zoneName{peer, ZoneMAC}, time.Time{})
-	if len(keys) == 0 {
-		return [8]byte{}, ErrKey
-	}
-	return keys[0].mac(message)
-}
-
-// VerifyMAC judges the MAC of received bytes, of which a peer sends eight or the first four.
-func (s *Store) VerifyMAC(peer string, message, mac []byte, at time.Time) (Verdict, error) {
-	keys := s.keys().zones.accepted(zoneName{peer, ZoneMAC}, at)
-	if len(keys) == 0 {
-		return Unseen, ErrKey
-	}
-	if len(mac) != 4 && len(mac) != 8 {
-		return Malformed, nil
-	}
-	for _, k := range keys {
-		want, err := k.mac(message)
-		if err != nil {
-			return Unseen, err
-		}
-		if subtle.ConstantTimeCompare(want[:len(mac)], mac) == 1 {
-			return Right, nil
-		}
-	}
-	return Wrong, nil
-}
-
-func (k *zoneKey) mac(message []byte) (mac [8]byte, err error) {
-	if k.algorithm == algorithmAES {
-		full, err := retail.CMAC(k.key, message)
-		return [8]byte(full[:8]), err
-	}
-	return retail.RetailMAC(k.key, message)
 }
 
 // unwrap decrypts a key under a zone master key. The error is ErrInput.
