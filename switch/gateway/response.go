@@ -100,6 +100,7 @@ type answer struct {
 	cause    error          // of a format error
 	brief    bool           // only what must be there: the full answer could not be encoded
 	sent     func()         // to be done once the answer is on the wire
+	seal     sealing        // its authentication code
 	encoded  bool
 }
 
@@ -121,7 +122,7 @@ func (a *answer) Append(dst []byte) ([]byte, error) {
 	if err := a.result(m); err != nil {
 		return dst, err
 	}
-	dst, err := m.Append(dst)
+	dst, err := a.session.append(dst, m, a.seal)
 	a.encoded = err == nil
 	return dst, err
 }
