@@ -1,6 +1,9 @@
 package iso
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // The elements of message authentication: the last one of a message without a second bitmap, and of one with it.
 const (
@@ -35,10 +38,31 @@ func (m *Message) MAC(raw []byte) (covered []byte, code string, ok bool) {
 // HasMAC reports whether the message has an authentication code, wherever it stands.
 func (m *Message) HasMAC() bool { return m.Has(macFirst) || m.Has(macSecond) }
 
+// Sign makes the authentication code of the bytes that it covers.
+type Sign = func(covered []byte) ([]byte, error)
+
+// MACBy reports whether the message ends in the code that sign makes of the rest. It writes the message anew, so it is for
+// tools; who acts on a message judges its bytes as they came.
+func (m *Message) MACBy(sign Sign) bool {
+	raw, err := m.Append(nil)
+	if err != nil {
+		return false
+	}
+	covered, code, ok := m.MAC(raw)
+	if !ok {
+		return false
+	}
+	want, err := sign(covered)
+	return err == nil && len(want) > 0 && strings.HasPrefix(code, string(want))
+}
+
 // AppendMAC is Append with the authentication code that sign makes of all bytes in front of it. A code that is shorter
 // than its element is filled up with zeros. The errors are those of sign, and a *FormatError when the dialect has no
-// element for the code or a shorter one.
-func (m *Message) AppendMAC(dst []byte, sign func(covered []byte) ([]byte, error)) ([]byte, error) {
+// element for the code or a shorter one. Without sign it is Append.
+func (m *Message) AppendMAC(dst []byte, sign Sign) ([]byte, error) {
+	if sign == nil {
+		return m.Append(dst)
+	}
 	m.Unset(macFirst)
 	m.Unset(macSecond)
 	c := m.content()

@@ -143,7 +143,8 @@ func (s *Source) load(now time.Time) (*tls.Config, error) {
 			return nil, err
 		}
 		if now.After(own.Leaf.NotAfter) {
-			return nil, fmt.Errorf("tls: certificate %s has expired on %s", s.files.Certificate, own.Leaf.NotAfter.UTC().Format(time.DateOnly))
+			return nil, fmt.Errorf("tls: certificate %s has expired on %s", s.files.Certificate,
+				own.Leaf.NotAfter.UTC().Format(time.DateOnly))
 		}
 		config.Certificates = []tls.Certificate{own}
 	}
