@@ -22,7 +22,7 @@ type guardFlags struct {
 	TLSKey         string `name:"tls-key" help:"The key of our certificate." placeholder:"FILE"`
 	TLSName        string `name:"tls-name" help:"The name in the host's certificate (default: the host of its address)." placeholder:"NAME"`
 	MACKey         string `name:"mac-key" help:"Authenticate by the key in this file, hexadecimal digits." placeholder:"FILE"`
-	MACAlgorithm   string `name:"mac-algorithm" help:"iso9797-3 or iso9797-1 (or with -padding2 behind it), cmac or aes-cmac." default:"iso9797-3"`
+	MACAlgorithm   string `name:"mac-algorithm" help:"iso9797-3, iso9797-1, either -padding2, cmac or aes-cmac." default:"iso9797-3"`
 	MACBytes       int    `name:"mac-bytes" help:"How many bytes a code has (default: 8, as far as there is room)." placeholder:"N"`
 }
 
