@@ -56,10 +56,11 @@ type zoneKey struct {
 	formats   string
 }
 
-// ImportZoneKey takes the key that a peer sends for a use, wrapped under the zone master key of the peer: TDES in
-// electronic code book under a TDES master, AES key wrap (RFC 3394) under an AES one. check is the check value that
-// came with it, three bytes or more: with another key it is ErrCheckValue, and nothing changes. The key is pending
-// until ActivateZoneKey.
+// ImportZoneKey takes the key that a peer sends for a use, wrapped under the zone master key of the peer: as a key block of
+// TR-31 (version B under a TDES master, D under an AES one), or TDES in electronic code book under a TDES master, AES key
+// wrap (RFC 3394) under an AES one. check is the check value that came with it, three bytes or more: with another key it
+// is ErrCheckValue, and nothing changes. A key block, which answers for itself, may come without. The key is pending until
+// ActivateZoneKey.
 func (s *Store) ImportZoneKey(peer string, use ZoneUse, wrapped, check []byte) (ZoneKey, error) {
 	master := s.keys().masters[peer]
 	if master == nil || use != ZonePIN && use != ZoneMAC {
@@ -68,11 +69,20 @@ func (s *Store) ImportZoneKey(peer string, use ZoneUse, wrapped, check []byte) (
 	k := &zoneKey{ZoneKey: ZoneKey{Peer: peer, Use: use, State: statePending},
 		algorithm: master.attribute(attrAlgorithm), formats: master.attribute(attrFormats)}
 	var err error
-	if k.key, err = unwrap(master.key, k.algorithm, wrapped); err != nil {
+	block := len(wrapped) > keyBytesWrapped
+	if block {
+		k.key, err = master.openKeyBlock(wrapped, use)
+	} else {
+		k.key, err = unwrap(master.key, k.algorithm, wrapped)
+	}
+	if err != nil {
 		return ZoneKey{}, fmt.Errorf("import zone key: %w", err)
 	}
 	if k.CheckValue, err = retail.CheckValue(k.key, k.algorithm == algorithmAES); err != nil {
 		return ZoneKey{}, fmt.Errorf("import zone key: %w", ErrInput)
+	}
+	if block && len(check) == 0 {
+		check = k.CheckValue
 	}
 	if len(check) < 3 || len(check) > len(k.CheckValue) || subtle.ConstantTimeCompare(k.CheckValue[:len(check)], check) != 1 {
 		return ZoneKey{}, fmt.Errorf("import zone key: %w", ErrCheckValue)
@@ -298,10 +308,20 @@ func unwrap(master []byte, algorithm string, wrapped []byte) ([]byte, error) {
 	for at := 0; at < len(key); at += retail.BlockSize {
 		block.Decrypt(key[at:], wrapped[at:])
 	}
-	if bytes.Equal(key[:8], key[8:]) { // single DES in disguise
-		return nil, ErrInput
+	return key, checkKey(key, algorithm)
+}
+
+// checkKey refuses a key that its cipher does not take, or that is single DES in disguise.
+func checkKey(key []byte, algorithm string) error {
+	switch n := len(key); {
+	case algorithm == algorithmAES:
+		if n != 16 && n != 24 && n != 32 {
+			return ErrInput
+		}
+	case n != 16 && n != 24, bytes.Equal(key[:8], key[8:16]), bytes.Equal(key[8:16], key[16:]):
+		return ErrInput
 	}
-	return key, nil
+	return nil
 }
 
 // unwrapAES is AES key wrap (RFC 3394, 2.2.2), which notices any change.
