@@ -54,8 +54,9 @@ type MACKey uint8
 
 // The keys of a zone.
 const (
-	MACKeyActive MACKey = iota // the one in use; the zero value
-	MACKeyBefore               // the one that it has replaced, while that is still accepted
+	MACKeyActive  MACKey = iota // the one in use; the zero value
+	MACKeyBefore                // the one that it has replaced, while that is still accepted
+	MACKeyPending               // the one that is to replace it
 )
 
 // CheckMAC reports whether messages with a peer can be authenticated so: whether a key for it, or the master key under
@@ -80,27 +81,35 @@ func (s *Store) CheckMAC(peer string, form MACForm) error {
 }
 
 // HasMACKey reports whether messages with a peer can be authenticated now.
-func (s *Store) HasMACKey(peer string) bool { return len(s.macKeys(peer, time.Time{})) > 0 }
+func (s *Store) HasMACKey(peer string) bool { return s.macKeys(peer, time.Time{})[MACKeyActive] != nil }
 
-// MAC is the code of the bytes of a message to a peer. Without a key it is ErrKey.
+// MAC is the code of the bytes of a message to a peer, by the active key where the one that is asked for is not there any
+// more: a pending one has become the active one. Without a key it is ErrKey.
 func (s *Store) MAC(peer string, form MACForm, by MACKey, message []byte) ([]byte, error) {
 	keys := s.macKeys(peer, time.Time{})
-	if len(keys) == 0 {
+	k := keys[by]
+	if k == nil {
+		k = keys[MACKeyActive]
+	}
+	if k == nil {
 		return nil, ErrKey
 	}
-	return authenticate(keys[min(int(by), len(keys)-1)], form, message)
+	return authenticate(k, form, message)
 }
 
 // VerifyMAC judges the code of received bytes, and tells which key it is by. Without a key it is ErrKey.
 func (s *Store) VerifyMAC(peer string, form MACForm, message, code []byte, at time.Time) (Verdict, MACKey, error) {
 	keys := s.macKeys(peer, at)
-	if len(keys) == 0 {
+	if keys == [3]*zoneKey{} {
 		return Unseen, MACKeyActive, ErrKey
 	}
 	if len(code) < form.Bytes {
 		return Malformed, MACKeyActive, nil
 	}
 	for i, k := range keys {
+		if k == nil {
+			continue
+		}
 		want, err := authenticate(k, form, message)
 		if err != nil {
 			return Unseen, MACKeyActive, err
@@ -122,16 +131,14 @@ func MACWith(key []byte, aes bool, form MACForm, message []byte) ([]byte, error)
 	return authenticate(&k, form, message)
 }
 
-// macKeys are the keys of message authentication that are good at a moment: those that the peer has sent, else the
-// imported one.
-func (s *Store) macKeys(peer string, at time.Time) []*zoneKey {
-	if keys := s.keys().zones.accepted(zoneName{peer, ZoneMAC}, at); len(keys) > 0 {
-		return keys
+// macKeys are the keys of message authentication that are good at a moment: those that the peer has sent, as accepted
+// tells them; the imported one is active until the first of them is.
+func (s *Store) macKeys(peer string, at time.Time) [3]*zoneKey {
+	keys := s.keys().zones.accepted(zoneName{peer, ZoneMAC}, at)
+	if rec := s.keys().macs[peer]; rec != nil && keys[MACKeyActive] == nil {
+		keys[MACKeyActive] = &zoneKey{key: rec.key, algorithm: rec.attribute(attrAlgorithm)}
 	}
-	if rec := s.keys().macs[peer]; rec != nil {
-		return []*zoneKey{{key: rec.key, algorithm: rec.attribute(attrAlgorithm)}}
-	}
-	return nil
+	return keys
 }
 
 // importedMAC is the imported key of a peer as one to be kept, sealed, while the first that was exchanged takes its place;

@@ -10,6 +10,7 @@ import (
 
 	"holdfast/authz/keystore"
 	"holdfast/authz/keystore/retail"
+	"holdfast/authz/pan"
 )
 
 var retailForm = keystore.MACForm{Algorithm: keystore.MACRetail, Bytes: 8}
@@ -62,6 +63,58 @@ func TestMessageAuthentication(t *testing.T) {
 	before, err := s.MAC("network", retailForm, keystore.MACKeyBefore, message)
 	if err != nil || !bytes.Equal(before, first) {
 		t.Errorf("an answer under the key before: %v", err)
+	}
+}
+
+// Goal: the peer may use a new key as soon as it has our answer. Method: a key that is pending, of either use.
+func TestAPendingKeyIsAccepted(t *testing.T) {
+	t.Parallel()
+	s := zoned(t)
+	card := pinCard(t, s)
+	exchange(t, s, keystore.ZoneMAC, zoneOne)
+	exchange(t, s, keystore.ZonePIN, zoneOne)
+	other := zoned(t)
+	exchange(t, other, keystore.ZonePIN, zoneTwo)
+	pinBlock, err := other.EncryptPIN("network", card.Number, pan.NewSecret("4711"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := keystore.MACWith(unhex(t, zoneTwo), false, retailForm, message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	judge := func() (mac keystore.Verdict, by keystore.MACKey, pin keystore.Verdict) {
+		mac, by, err := s.VerifyMAC("network", retailForm, message, code, moment)
+		if err == nil {
+			pin, err = s.VerifyPIN(card, keystore.PIN{Peer: "network", Block: pinBlock, At: moment})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return mac, by, pin
+	}
+	if mac, _, pin := judge(); mac != keystore.Wrong || pin != keystore.Malformed {
+		t.Errorf("before the exchange: %s, %s", mac, pin)
+	}
+	block, check := wrapped(t, zoneTwo)
+	for _, use := range []keystore.ZoneUse{keystore.ZoneMAC, keystore.ZonePIN} {
+		if _, err := s.ImportZoneKey("network", use, block, check); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []keystore.MACKey{keystore.MACKeyPending, keystore.MACKeyActive} {
+		if mac, by, pin := judge(); mac != keystore.Right || by != want || pin != keystore.Right {
+			t.Errorf("by key %d, want %d: %s, %s", by, want, mac, pin)
+		}
+		answer, err := s.MAC("network", retailForm, keystore.MACKeyPending, message) // activated meanwhile or not
+		if err != nil || !bytes.Equal(answer, code) {
+			t.Errorf("the answer is by another key, %v", err)
+		}
+		for _, use := range []keystore.ZoneUse{keystore.ZoneMAC, keystore.ZonePIN} {
+			if _, err := s.ActivateZoneKey("network", use, moment, time.Minute); err != nil && want == keystore.MACKeyPending {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 

@@ -126,7 +126,7 @@ func (s *Store) ActivateZoneKey(peer string, use ZoneUse, at time.Time, overlap 
 
 // HasZoneKey reports whether a key of a use has come from a peer and is active.
 func (s *Store) HasZoneKey(peer string, use ZoneUse) bool {
-	return len(s.keys().zones.accepted(zoneName{peer, use}, time.Time{})) > 0
+	return s.keys().zones.accepted(zoneName{peer, use}, time.Time{})[MACKeyActive] != nil
 }
 
 // LoadZoneKeys takes keys as they were kept, in place of all that are here: at the start, and when another node has
@@ -214,27 +214,30 @@ func (t *zoneTable) change(name zoneName, f func(*zone)) {
 	t.keys[name] = &z
 }
 
-// accepted are the keys of a use that are good at a moment, the active one first; the zero time is before every end.
-func (t *zoneTable) accepted(name zoneName, at time.Time) []*zoneKey {
+// accepted are the keys of a use that are good at a moment, in the order of [MACKey]: the active one, the one before, and
+// the pending one, which the peer uses as soon as it has our answer, and so perhaps before we have activated it. Those
+// that are not there are nil. The zero time is before every end.
+func (t *zoneTable) accepted(name zoneName, at time.Time) (keys [3]*zoneKey) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	z := t.keys[name]
-	if z == nil || z.active == nil {
-		return nil
+	if z == nil {
+		return keys
 	}
+	keys[MACKeyActive], keys[MACKeyPending] = z.active, z.pending
 	if z.old != nil && at.Before(z.old.Until) {
-		return []*zoneKey{z.active, z.old}
+		keys[MACKeyBefore] = z.old
 	}
-	return []*zoneKey{z.active}
+	return keys
 }
 
 // openPIN opens a PIN block by the keys of its peer. The caller wipes the PIN, which no one outside may see.
 func (t *zoneTable) openPIN(in PIN, number pan.Number) (pin []byte, err error) {
-	keys := t.accepted(zoneName{in.Peer, ZonePIN}, in.At)
-	if len(keys) == 0 {
-		return nil, ErrKey
-	}
-	for _, k := range keys {
+	err = ErrKey
+	for _, k := range t.accepted(zoneName{in.Peer, ZonePIN}, in.At) {
+		if k == nil {
+			continue
+		}
 		err = retail.ErrPINBlock
 		if (len(in.Block.Reveal()) == aes.BlockSize) != (k.algorithm == algorithmAES) {
 			continue // a key is for one algorithm
@@ -277,15 +280,15 @@ func (s *Store) TranslatePIN(in PIN, number pan.Number, to string) (pan.Secret, 
 // sealPIN wipes the PIN.
 func (s *Store) sealPIN(peer string, number pan.Number, pin []byte) (pan.Secret, error) {
 	defer clear(pin)
-	keys := s.keys().zones.accepted(zoneName{peer, ZonePIN}, time.Time{})
-	if len(keys) == 0 {
+	k := s.keys().zones.accepted(zoneName{peer, ZonePIN}, time.Time{})[MACKeyActive]
+	if k == nil {
 		return pan.Secret{}, ErrKey
 	}
-	format := retail.Format(keys[0].formats[0])
-	if keys[0].algorithm == algorithmAES {
+	format := retail.Format(k.formats[0])
+	if k.algorithm == algorithmAES {
 		format = retail.ISO4
 	}
-	block, err := retail.SealPINBlock(keys[0].key, format, pin, number.Reveal())
+	block, err := retail.SealPINBlock(k.key, format, pin, number.Reveal())
 	if err != nil {
 		return pan.Secret{}, ErrInput
 	}

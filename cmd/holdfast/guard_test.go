@@ -116,8 +116,8 @@ func TestGuardedLink(t *testing.T) {
 		t.Fatal("a key of nobody is in use")
 	}
 	l.sealed(l.network("162", fields{48: demoZoneKey + demoZoneCheck}), first, "00")
+	l.sealed(l.pays("0100", "anna", 1_00), second, "00") // at once, whether or not it was activated
 	s.until("the new key", func() bool { return s.node.keys.HasZoneKey("iso87-ascii-binbmp", keystore.ZoneMAC) })
-	l.sealed(l.pays("0100", "anna", 1_00), second, "00")
 	l.sealed(l.pays("0100", "anna", 2_00), first, "00") // on its way when the key changed: answered by the same
 	undo := l.pays("0420", "anna", 10_00, about(bare))
 	l.send(undo)
