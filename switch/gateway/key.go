@@ -84,7 +84,8 @@ const codeMAC = "162"
 
 // newKey takes a new zone key. It is verified and kept as pending before the answer and comes into use only when the
 // answer is on the wire, so that the peer never gets to use a key that we do not have, nor we one that it was refused.
-// A wrong check value leaves the old key in use.
+// A wrong check value leaves the old key in use. What the peer sends under the new key before that is done is accepted:
+// the keystore tries the pending key, too.
 func (e *exchange) newKey(code string) {
 	s, l := e.session, e.session.place
 	at := l.profile.Places.KeyBlock
