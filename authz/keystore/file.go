@@ -32,6 +32,7 @@ const (
 	usagePVV       = "pvk"      // TDES, PIN verification values
 	usageChip      = "imk-ac"   // TDES, master key of the chips' cryptograms
 	usageZone      = "zmk"      // TDES or AES, wraps the keys that one peer sends
+	usageMAC       = "zak"      // TDES or AES, authenticates the messages of one peer until it sends another
 )
 
 // spec says what the keys of a usage are like.
@@ -55,6 +56,7 @@ var usages = map[string]spec{
 	usageAuthority: {pair: true},
 	usageZone: {sizes: []int{16, 24, 32},
 		attributes: map[string]string{attrPeer: "", attrAlgorithm: algorithmTDES, attrFormats: "03"}},
+	usageMAC: {sizes: []int{16, 24, 32}, attributes: map[string]string{attrPeer: "", attrAlgorithm: algorithmTDES}},
 }
 
 // usagesMade are the usages of a new file, in the order of their ids.

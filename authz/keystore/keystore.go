@@ -83,6 +83,7 @@ type ring struct {
 	cards   map[uint32]*record // the TDES keys of the cards, by id
 	active  map[string]uint32  // of those, the active ones by usage
 	masters map[string]*record // zone master keys by peer
+	macs    map[string]*record // imported keys of message authentication by peer
 	zones   zoneTable
 
 	rsa         []rsaPair
@@ -94,7 +95,7 @@ type ring struct {
 // been checked: every usage has one active key of the right size.
 func newStore(records []record) (*Store, error) {
 	r := &ring{aeads: make(map[uint32]cipher.AEAD), cards: make(map[uint32]*record), active: make(map[string]uint32),
-		masters: make(map[string]*record)}
+		masters: make(map[string]*record), macs: make(map[string]*record)}
 	for i := range records {
 		if err := r.take(&records[i]); err != nil {
 			return nil, fmt.Errorf("load key %d: %w", records[i].ID, err)
@@ -135,6 +136,10 @@ func (r *ring) take(rec *record) error {
 	case usageZone:
 		if active {
 			r.masters[rec.attribute(attrPeer)] = rec
+		}
+	case usageMAC:
+		if active {
+			r.macs[rec.attribute(attrPeer)] = rec
 		}
 	default:
 		r.cards[rec.ID] = rec

@@ -50,8 +50,9 @@ func AddKey(path string, passphrase []byte, usage string) (id uint32, err error)
 }
 
 // ImportKey adds a key that another party has, too, as pending: a verification key of the personaliser, a chip master
-// key, or the zone master key of a peer. key is wiped. What the key's attributes do not say is as for a new key: a
-// cvk has expiry (YYMM or MMYY) and offset, a pvk has index, a zmk has peer, algorithm (TDES or AES) and formats.
+// key, or the zone master key or authentication key of a peer. key is wiped. What the key's attributes do not say is as for a new key: a
+// cvk has expiry (YYMM or MMYY) and offset, a pvk has index, a zmk has peer, algorithm (TDES or AES) and formats, a zak
+// has peer and algorithm.
 func ImportKey(path string, passphrase []byte, usage string, key []byte, attributes map[string]string) (id uint32, err error) {
 	defer clear(key)
 	use := usages[usage]
@@ -62,7 +63,7 @@ func ImportKey(path string, passphrase []byte, usage string, key []byte, attribu
 		return 0, fmt.Errorf("import key: %w", err)
 	}
 	attributes = maps.Clone(attributes)
-	if attributes[attrAlgorithm] == algorithmAES && attributes[attrFormats] == "" {
+	if usage == usageZone && attributes[attrAlgorithm] == algorithmAES && attributes[attrFormats] == "" {
 		attributes[attrFormats] = "4" // the only one of AES
 	}
 	return id, edit(path, passphrase, func(f *file) error {
@@ -84,7 +85,7 @@ func checkAttributes(usage string, attributes map[string]string) error {
 			return fmt.Errorf("attribute %q: %w", name, ErrInput)
 		}
 	}
-	if usage == usageZone && attributes[attrPeer] == "" {
+	if (usage == usageZone || usage == usageMAC) && attributes[attrPeer] == "" {
 		return fmt.Errorf("attribute %q: %w", attrPeer, ErrInput)
 	}
 	return nil

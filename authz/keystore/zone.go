@@ -56,10 +56,11 @@ type zoneKey struct {
 	formats   string
 }
 
-// ImportZoneKey takes the key that a peer sends for a use, wrapped under the zone master key of the peer: TDES in
-// electronic code book under a TDES master, AES key wrap (RFC 3394) under an AES one. check is the check value that
-// came with it, three bytes or more: with another key it is ErrCheckValue, and nothing changes. The key is pending
-// until ActivateZoneKey.
+// ImportZoneKey takes the key that a peer sends for a use, wrapped under the zone master key of the peer: as a key block of
+// TR-31 (version B under a TDES master, D under an AES one), or TDES in electronic code book under a TDES master, AES key
+// wrap (RFC 3394) under an AES one. check is the check value that came with it, three bytes or more: with another key it
+// is ErrCheckValue, and nothing changes. A key block, which answers for itself, may come without. The key is pending until
+// ActivateZoneKey.
 func (s *Store) ImportZoneKey(peer string, use ZoneUse, wrapped, check []byte) (ZoneKey, error) {
 	master := s.keys().masters[peer]
 	if master == nil || use != ZonePIN && use != ZoneMAC {
@@ -68,11 +69,20 @@ func (s *Store) ImportZoneKey(peer string, use ZoneUse, wrapped, check []byte) (
 	k := &zoneKey{ZoneKey: ZoneKey{Peer: peer, Use: use, State: statePending},
 		algorithm: master.attribute(attrAlgorithm), formats: master.attribute(attrFormats)}
 	var err error
-	if k.key, err = unwrap(master.key, k.algorithm, wrapped); err != nil {
+	block := len(wrapped) > keyBytesWrapped
+	if block {
+		k.key, err = master.openKeyBlock(wrapped, use)
+	} else {
+		k.key, err = unwrap(master.key, k.algorithm, wrapped)
+	}
+	if err != nil {
 		return ZoneKey{}, fmt.Errorf("import zone key: %w", err)
 	}
 	if k.CheckValue, err = retail.CheckValue(k.key, k.algorithm == algorithmAES); err != nil {
 		return ZoneKey{}, fmt.Errorf("import zone key: %w", ErrInput)
+	}
+	if block && len(check) == 0 {
+		check = k.CheckValue
 	}
 	if len(check) < 3 || len(check) > len(k.CheckValue) || subtle.ConstantTimeCompare(k.CheckValue[:len(check)], check) != 1 {
 		return ZoneKey{}, fmt.Errorf("import zone key: %w", ErrCheckValue)
@@ -83,7 +93,8 @@ func (s *Store) ImportZoneKey(peer string, use ZoneUse, wrapped, check []byte) (
 }
 
 // ActivateZoneKey makes the pending key of a use the active one. The one before is accepted until at plus overlap,
-// at most [OverlapMax]. It returns what is now to be kept. Without a pending key it is ErrKey.
+// at most [OverlapMax]; so is the imported key of message authentication, whose place the first exchanged one takes. It
+// returns what is now to be kept. Without a pending key it is ErrKey.
 func (s *Store) ActivateZoneKey(peer string, use ZoneUse, at time.Time, overlap time.Duration) ([]ZoneKey, error) {
 	err := ErrKey
 	var kept []ZoneKey
@@ -92,7 +103,11 @@ func (s *Store) ActivateZoneKey(peer string, use ZoneUse, at time.Time, overlap 
 			return
 		}
 		err = nil
-		if old := z.active; old != nil {
+		old := z.active
+		if old == nil && use == ZoneMAC {
+			old = s.importedMAC(peer, z.pending.algorithm)
+		}
+		if old != nil {
 			was := *old
 			was.State, was.Until = stateRetired, at.Add(min(max(overlap, 0), OverlapMax))
 			z.old = &was
@@ -109,9 +124,9 @@ func (s *Store) ActivateZoneKey(peer string, use ZoneUse, at time.Time, overlap 
 	return kept, nil
 }
 
-// HasZoneKey reports whether a key of a use is active with a peer.
+// HasZoneKey reports whether a key of a use has come from a peer and is active.
 func (s *Store) HasZoneKey(peer string, use ZoneUse) bool {
-	return len(s.keys().zones.accepted(zoneName{peer, use}, time.Time{})) > 0
+	return s.keys().zones.accepted(zoneName{peer, use}, time.Time{})[MACKeyActive] != nil
 }
 
 // LoadZoneKeys takes keys as they were kept, in place of all that are here: at the start, and when another node has
@@ -199,27 +214,30 @@ func (t *zoneTable) change(name zoneName, f func(*zone)) {
 	t.keys[name] = &z
 }
 
-// accepted are the keys of a use that are good at a moment, the active one first.
-func (t *zoneTable) accepted(name zoneName, at time.Time) []*zoneKey {
+// accepted are the keys of a use that are good at a moment, in the order of [MACKey]: the active one, the one before, and
+// the pending one, which the peer uses as soon as it has our answer, and so perhaps before we have activated it. Those
+// that are not there are nil. The zero time is before every end.
+func (t *zoneTable) accepted(name zoneName, at time.Time) (keys [3]*zoneKey) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	z := t.keys[name]
-	if z == nil || z.active == nil {
-		return nil
+	if z == nil {
+		return keys
 	}
+	keys[MACKeyActive], keys[MACKeyPending] = z.active, z.pending
 	if z.old != nil && at.Before(z.old.Until) {
-		return []*zoneKey{z.active, z.old}
+		keys[MACKeyBefore] = z.old
 	}
-	return []*zoneKey{z.active}
+	return keys
 }
 
 // openPIN opens a PIN block by the keys of its peer. The caller wipes the PIN, which no one outside may see.
 func (t *zoneTable) openPIN(in PIN, number pan.Number) (pin []byte, err error) {
-	keys := t.accepted(zoneName{in.Peer, ZonePIN}, in.At)
-	if len(keys) == 0 {
-		return nil, ErrKey
-	}
-	for _, k := range keys {
+	err = ErrKey
+	for _, k := range t.accepted(zoneName{in.Peer, ZonePIN}, in.At) {
+		if k == nil {
+			continue
+		}
 		err = retail.ErrPINBlock
 		if (len(in.Block.Reveal()) == aes.BlockSize) != (k.algorithm == algorithmAES) {
 			continue // a key is for one algorithm
@@ -262,58 +280,19 @@ func (s *Store) TranslatePIN(in PIN, number pan.Number, to string) (pan.Secret, 
 // sealPIN wipes the PIN.
 func (s *Store) sealPIN(peer string, number pan.Number, pin []byte) (pan.Secret, error) {
 	defer clear(pin)
-	keys := s.keys().zones.accepted(zoneName{peer, ZonePIN}, time.Time{})
-	if len(keys) == 0 {
+	k := s.keys().zones.accepted(zoneName{peer, ZonePIN}, time.Time{})[MACKeyActive]
+	if k == nil {
 		return pan.Secret{}, ErrKey
 	}
-	format := retail.Format(keys[0].formats[0])
-	if keys[0].algorithm == algorithmAES {
+	format := retail.Format(k.formats[0])
+	if k.algorithm == algorithmAES {
 		format = retail.ISO4
 	}
-	block, err := retail.SealPINBlock(keys[0].key, format, pin, number.Reveal())
+	block, err := retail.SealPINBlock(k.key, format, pin, number.Reveal())
 	if err != nil {
 		return pan.Secret{}, ErrInput
 	}
 	return pan.NewSecret(string(block)), nil
-}
-
-// MAC authenticates the bytes of a message to a peer: eight bytes by ISO 9797-1 algorithm 3, or the first eight of
-// an AES-CMAC in an AES zone.
-func (s *Store) MAC(peer string, message []byte) ([8]byte, error) {
-	keys := s.keys().zones.accepted(zoneName{peer, ZoneMAC}, time.Time{})
-	if len(keys) == 0 {
-		return [8]byte{}, ErrKey
-	}
-	return keys[0].mac(message)
-}
-
-// VerifyMAC judges the MAC of received bytes, of which a peer sends eight or the first four.
-func (s *Store) VerifyMAC(peer string, message, mac []byte, at time.Time) (Verdict, error) {
-	keys := s.keys().zones.accepted(zoneName{peer, ZoneMAC}, at)
-	if len(keys) == 0 {
-		return Unseen, ErrKey
-	}
-	if len(mac) != 4 && len(mac) != 8 {
-		return Malformed, nil
-	}
-	for _, k := range keys {
-		want, err := k.mac(message)
-		if err != nil {
-			return Unseen, err
-		}
-		if subtle.ConstantTimeCompare(want[:len(mac)], mac) == 1 {
-			return Right, nil
-		}
-	}
-	return Wrong, nil
-}
-
-func (k *zoneKey) mac(message []byte) (mac [8]byte, err error) {
-	if k.algorithm == algorithmAES {
-		full, err := retail.CMAC(k.key, message)
-		return [8]byte(full[:8]), err
-	}
-	return retail.RetailMAC(k.key, message)
 }
 
 // unwrap decrypts a key under a zone master key. The error is ErrInput.
@@ -332,10 +311,20 @@ func unwrap(master []byte, algorithm string, wrapped []byte) ([]byte, error) {
 	for at := 0; at < len(key); at += retail.BlockSize {
 		block.Decrypt(key[at:], wrapped[at:])
 	}
-	if bytes.Equal(key[:8], key[8:]) { // single DES in disguise
-		return nil, ErrInput
+	return key, checkKey(key, algorithm)
+}
+
+// checkKey refuses a key that its cipher does not take, or that is single DES in disguise.
+func checkKey(key []byte, algorithm string) error {
+	switch n := len(key); {
+	case algorithm == algorithmAES:
+		if n != 16 && n != 24 && n != 32 {
+			return ErrInput
+		}
+	case n != 16 && n != 24, bytes.Equal(key[:8], key[8:16]), bytes.Equal(key[8:16], key[16:]):
+		return ErrInput
 	}
-	return key, nil
+	return nil
 }
 
 // unwrapAES is AES key wrap (RFC 3394, 2.2.2), which notices any change.

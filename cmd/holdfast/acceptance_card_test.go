@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -221,19 +222,21 @@ func acceptActivation(t *testing.T, m mode) {
 	s.has("new", purse{1000_00, 30_00})
 }
 
-// 14: nothing is asked for but whether the card is good: nothing is held, and a wrong CVV2 is told as the peer tells it.
+// 14: nothing is asked for but whether the card is good: nothing is held, and a CVV2 that came is answered as the peer
+// tells it, by the code and by its result: right, wrong, or not looked at.
 func acceptVerification(t *testing.T, m mode) {
-	typed := dialectLike(t, "iso87-ascii", "profile: {places: {cvv2: 48.1-3}}\n")
-	listeners := listenersIn("iso93-ascii", "cmf-2003", typed, "visa-like")
+	typed := dialectLike(t, "iso87-ascii", "profile: {places: {cvv2: 48.1-3}, cvv2_result: {at: 44.2, match: M, no_match: N, not_processed: U}}\n")
+	listeners := listenersIn("iso93-ascii", "cmf-2003", typed, "visa-like", "mastercard-like")
 	listeners[2].Name, listeners[3].Framing = "typed", "vmlh+base1"
-	s := script{mode: m, holders: one, listeners: listeners, keys: stageKeys()}.open(t)
+	s := script{mode: m, holders: append(slices.Clone(one), holder{ref: "lost", currency: "EUR", amount: "10", state: "ORDERED"}),
+		listeners: listeners, keys: stageKeys()}.open(t)
 	value := cvv(s.cards["anna"], "4912", "000")
 	wrong := fmt.Sprintf("%d%s", ('9'-value[0])%10, value[1:])
 	if wrong == value {
 		wrong = "5" + value[1:]
 	}
 	for _, c := range []struct{ listener, good, bad string }{{"iso93-ascii", "000", ""}, {"cmf-2003", "0085", ""},
-		{"typed", "85", "63"}, {"visa-like", "85", "N7"}} {
+		{"typed", "85", "63"}, {"visa-like", "85", "N7"}, {"mastercard-like", "85", "63"}} {
 		l := s.dial(c.listener)
 		also := fields{}
 		if c.listener == "visa-like" {
@@ -244,14 +247,36 @@ func acceptVerification(t *testing.T, m mode) {
 			continue
 		}
 		says := func(value string) fields { return fields{48: value} }
-		if c.listener == "visa-like" {
+		told := func(result string) fields {
+			return fields{44: "0" + strings.Replace(result, "P", "U", 1)}
+		}
+		switch c.listener {
+		case "mastercard-like": // behind the category, which comes back
+			says = func(value string) fields { return fields{48: "\xe3" + ebcdicDigits("9203"+value)} }
+			told = func(result string) fields {
+				return fields{48: "\xe3" + ebcdicDigits("8701") + map[string]string{"M": "\xd4", "N": "\xd5", "P": "\xd7"}[result]}
+			}
+		case "visa-like":
+			told = func(result string) fields { return fields{44: "          " + result} }
 			says = func(value string) fields {
 				return fields{126: "\x00\x40\x00\x00\x00\x00\x00\x00" + ebcdicDigits("11 "+value)}
 			}
 		}
-		l.ask(l.pays("0100", "anna", 0, says(value)), c.good, also)
-		l.ask(l.pays("0100", "anna", 0, says(wrong)), c.bad, also)
-		l.ask(l.pays("0100", "anna", 5_00, says(wrong)), c.bad, also)
+		l.ask(l.pays("0100", "anna", 0, says(value)), c.good, also, told("M"))
+		l.ask(l.pays("0100", "anna", 0, says(wrong)), c.bad, also, told("N"))
+		failed := l.pays("0100", "anna", 5_00, says(wrong))
+		l.ask(failed, c.bad, also, told("N"))
+		l.ask(l.again(failed, "0101"), c.bad, also, told("N"))
+		short := l.pays("0100", "anna", 5_000_00, says(value))
+		l.ask(short, "51", also, told("M"))
+		unlooked := l.pays("0100", "lost", 1_00, says(wrong))
+		l.send(unlooked)
+		a, _ := l.read()
+		for de, v := range told("P") {
+			if a.Get(de) != v {
+				t.Errorf("%s: of a card that is not active DE %d says %q", c.listener, de, a.Get(de))
+			}
+		}
 	}
 	s.has("anna", purse{1000_00, 0})
 	s.cases("anna")

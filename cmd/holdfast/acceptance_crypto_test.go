@@ -5,6 +5,7 @@ import (
 	"crypto/des"
 	"encoding/hex"
 	"fmt"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -66,6 +67,50 @@ func mac3(key, data []byte) []byte {
 	right.Decrypt(mac, mac)
 	left.Encrypt(mac, mac)
 	return mac
+}
+
+// cmacTDES is NIST SP 800-38B with TDES.
+func cmacTDES(key, data []byte) []byte {
+	c := tdes(key)
+	double := func(b []byte) []byte {
+		n := new(big.Int).Lsh(new(big.Int).SetBytes(b), 1)
+		if n.Bit(64) == 1 {
+			n.Xor(n, big.NewInt(0x1b))
+		}
+		return n.FillBytes(make([]byte, 9))[1:]
+	}
+	sub := double(blocks(c.Encrypt, make([]byte, 8)))
+	data = append([]byte{}, data...)
+	if len(data) == 0 || len(data)%8 != 0 {
+		data, sub = append(data, 0x80), double(sub)
+		data = append(data, make([]byte, (8-len(data)%8)%8)...)
+	}
+	last := data[len(data)-8:]
+	copy(last, xor(last, sub))
+	mac := make([]byte, 8)
+	for i := 0; i < len(data); i += 8 {
+		c.Encrypt(mac, xor(mac, data[i:i+8]))
+	}
+	return mac
+}
+
+// keyBlock is a key of double length in a block of TR-31, version B, for a usage and mode, under a key of double length.
+// What fills it up is not random: a test's block is the same each time.
+func keyBlock(protection, key []byte, usage string) string {
+	derive := func(purpose string) []byte {
+		return append(cmacTDES(protection, unhex("01"+purpose+"0000000080")), cmacTDES(protection, unhex("02"+purpose+"0000000080"))...)
+	}
+	head := "B0080" + usage[:2] + "T" + usage[2:] + "00E0000"
+	data := append(append(unhex("0080"), key...), unhex("1C2965473CE2")...)
+	mac := cmacTDES(derive("0001"), append([]byte(head), data...))
+	c, before := tdes(derive("0000")), mac
+	var out []byte
+	for i := 0; i < len(data); i += 8 {
+		block := make([]byte, 8)
+		c.Encrypt(block, xor(before, data[i:i+8]))
+		out, before = append(out, block...), block
+	}
+	return head + strings.ToUpper(hex.EncodeToString(append(out, mac...)))
 }
 
 // cvv is a verification value: of service code 000 it is the one on the back of the card.
@@ -139,6 +184,11 @@ func TestAcceptanceCryptographyIsThatOfTheBooks(t *testing.T) {
 	t.Parallel()
 	if got := cvv("4123456789012345", "8701", "101"); got != "561" {
 		t.Errorf("the verification value is %s", got)
+	}
+	// The example of TR-31 (2010, A.7.2); its filling is this one.
+	if got := keyBlock(unhex("DD7515F2BFC17F85CE48F3CA25CB21F6"), unhex("3F419E1CB7079442AA37474C2EFBF8B8"), "P0E"); got !=
+		"B0080P0TE00E000094B420079CC80BA3461F86FE26EFC4A3B8E4FA4C5F5341176EED7B727B8A248E" {
+		t.Errorf("the key block is %s", got)
 	}
 	data := unhex("0000000040000000000000000124800004800001241911050152BF45851800001C03A06010" + "000000")
 	key := icc{"1234567890123456"}.key()

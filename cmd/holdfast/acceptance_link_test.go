@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"sync"
@@ -151,6 +152,8 @@ func acceptNetworkManagement(t *testing.T, m mode) {
 	l.ask(l.network("101", fields{48: strings.Replace(wrong, "E9", "E8", 1)}), "96")
 	l.ask(l.pays("0100", "pia", 20_00, fields{3: "010000", 18: "6011", 52: string(pinBlock(s.cards["pia"], "1234"))}), "00")
 
+	s.exchangesKeyBlocks(l)
+
 	release := s.hang()
 	l.ask(l.pays("0100", "pia", 2_00), "91")
 	l.ask(l.network("301"), "91")
@@ -183,6 +186,39 @@ func acceptNetworkManagement(t *testing.T, m mode) {
 	l.ask(l.network("301"), "00")
 	l.ask(l.pays("0420", "pia", 1_00, about(last)), "00") // what has happened is still taken
 	s.has("pia", purse{1000_00, 39_00})
+}
+
+// exchangesKeyBlocks has the peer send the PIN key in a block of TR-31: one that was altered, or made for something else, is
+// refused; the answer to the right one has our check value, since the block came without.
+func (s *stage) exchangesKeyBlocks(l *line) {
+	s.t.Helper()
+	key := unhex("3F419E1CB7079442AA37474C2EFBF8B9")
+	good := keyBlock(unhex(stageMaster), key, "P0B")
+	altered := good[:40] + map[bool]string{false: "0", true: "1"}[good[40] == '0'] + good[41:]
+	for _, bad := range []string{altered, keyBlock(unhex(stageMaster), key, "P0E"), keyBlock(unhex(stageMaster), key, "M3C"),
+		keyBlock(key, key, "P0B"), good + "26F785"} {
+		l.ask(l.network("101", fields{48: bad}), "96")
+	}
+	check := strings.ToUpper(hex.EncodeToString(blocks(tdes(key).Encrypt, make([]byte, 8))[:3]))
+	l.ask(l.network("101", fields{48: good}), "00", fields{48: check})
+	block := func() string {
+		bound := unhex("0000" + s.cards["pia"][len(s.cards["pia"])-13:len(s.cards["pia"])-1])
+		return string(blocks(tdes(key).Encrypt, xor(unhex("041234FFFFFFFFFF"), bound)))
+	}
+	cash := func(block string) *iso.Message {
+		return l.pays("0100", "pia", 1, fields{3: "010000", 18: "6011", 52: block})
+	}
+	s.until("the key of the block", func() bool {
+		m := cash(block())
+		l.send(m)
+		a, _ := l.read()
+		if a.Get(39) == "00" {
+			l.ask(l.pays("0420", "pia", 1, about(m)), "00")
+		}
+		return a.Get(39) == "00"
+	})
+	again := keyBlock(unhex(stageMaster), blocks(tdes(unhex(stageMaster)).Decrypt, unhex(demoZoneKey)), "P0D")
+	l.ask(l.network("101", fields{48: again + demoZoneCheck}), "00")
 }
 
 // 18: what identifies a transaction comes back character by character, what identifies a cardholder never, and the log

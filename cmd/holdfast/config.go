@@ -12,6 +12,7 @@ import (
 	"holdfast/switch/gateway"
 	"holdfast/switch/iso"
 	"holdfast/switch/server"
+	"holdfast/switch/tlsfile"
 )
 
 // config is a holdfast.yaml. Every field that is left out has a working default.
@@ -46,6 +47,7 @@ type peerSettings struct {
 	BINs          []string      `yaml:"bins"`
 	FileActions   bool          `yaml:"fileActions"`
 	KeyOverlap    time.Duration `yaml:"keyOverlap"`
+	MAC           *macConfig    `yaml:"mac"`
 }
 
 // programConfig gives the cards of some BINs action codes of their own.
@@ -64,6 +66,7 @@ type listenerConfig struct {
 	LinksMax      int           `yaml:"linksMax"`
 	InFlightMax   int           `yaml:"inFlightMax"`
 	FrameBytesMax int           `yaml:"frameBytesMax"`
+	TLS           *tlsConfig    `yaml:"tls"`
 	IdleTimeout   time.Duration `yaml:"idleTimeout"`
 	DrainTimeout  time.Duration `yaml:"drainTimeout"`
 }
@@ -93,7 +96,9 @@ type listenerSetup struct {
 	address string
 	peer    *gateway.Peer
 	server  server.Config
-	dial    *dialSetup // nil: the peer connects to us
+	dial    *dialSetup      // nil: the peer connects to us
+	tls     *tlsConfig      // nil: plain TCP
+	source  *tlsfile.Source // of open, when there is TLS
 }
 
 // firstFrameTimeout is how long a new link may say nothing.
@@ -130,6 +135,7 @@ func (l listenerConfig) setup(peers map[string]*gateway.Peer) (listenerSetup, er
 	}
 	s := listenerSetup{
 		address: l.Address,
+		tls:     l.TLS,
 		peer:    peer,
 		server: server.Config{Name: l.Name, Format: format, Limits: frame.Limits{FrameBytesMax: l.FrameBytesMax},
 			LinksMax: l.LinksMax, InFlightMax: l.InFlightMax, IdleTimeout: l.IdleTimeout, DrainTimeout: l.DrainTimeout,
@@ -164,8 +170,13 @@ func (c peerSettings) peer(name string) (*gateway.Peer, error) {
 	if err != nil {
 		return nil, err
 	}
+	rule, err := c.MAC.rule(dialect)
+	if err != nil {
+		return nil, err
+	}
 	p := &gateway.Peer{Name: name, Dialect: dialect, RequireSignOn: c.RequireSignOn, Deadline: c.Deadline,
-		ResponseTime: c.ResponseTime, ActionCodes: c.ActionCodes, BINs: c.BINs, FileActions: c.FileActions, KeyOverlap: c.KeyOverlap}
+		ResponseTime: c.ResponseTime, ActionCodes: c.ActionCodes, BINs: c.BINs, FileActions: c.FileActions, KeyOverlap: c.KeyOverlap,
+		MAC: rule}
 	return p, p.Validate()
 }
 

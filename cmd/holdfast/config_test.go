@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"holdfast/authz/keystore"
 	"holdfast/switch/gateway"
 )
 
@@ -31,6 +32,26 @@ func TestSampleConfigurationLoads(t *testing.T) {
 	}
 	if sample != usual.server.Defaults() || setups[0].address != usual.address || !reflect.DeepEqual(*setups[0].peer, *withDeadline(usual)) {
 		t.Errorf("the sample says %+v, the defaults are %+v", setups[0], usual)
+	}
+}
+
+func TestGuardedSampleLoads(t *testing.T) {
+	cfg, err := loadConfig("../../testdata/config/holdfast-guarded.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	setups, err := cfg.setups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := keystore.MACForm{Algorithm: keystore.MACRetail, Bytes: 8}
+	usual, err := (&macConfig{}).rule(setups[0].peer.Dialect)
+	if mac := setups[0].peer.MAC; err != nil || *mac != *usual || *mac != (gateway.MACRule{Form: form, Demand: gateway.MACTransactions}) {
+		t.Errorf("the sample says %+v, the defaults are %+v, %v", *mac, usual, err)
+	}
+	if len(setups) != 2 || setups[0].tls.Authorities != "tls/authority.pem" || len(setups[0].tls.Names) != 1 ||
+		setups[1].dial == nil || setups[1].tls.Certificate != "tls/switch.pem" || setups[1].peer.MAC != nil {
+		t.Errorf("loaded %+v", setups)
 	}
 }
 

@@ -59,7 +59,7 @@ func demoExchange(ctx context.Context, store records.Store, keys *keystore.Store
 	if err != nil {
 		return err
 	}
-	if err = records.OfferZoneKey(ctx, store, keys, demoZone, keystore.ZonePIN, wrapped, check); err == nil {
+	if _, err = records.OfferZoneKey(ctx, store, keys, demoZone, keystore.ZonePIN, wrapped, check); err == nil {
 		err = records.ActivateZoneKey(ctx, store, keys, demoZone, keystore.ZonePIN, time.Now(), 0)
 	}
 	return wrapf(err, "zone key of the demo")

@@ -61,12 +61,12 @@ func (d desk) Totals(ctx context.Context, peer string, day authz.Day, c money.Cu
 var zoneUses = map[gateway.KeyUse]keystore.ZoneUse{gateway.KeyPIN: keystore.ZonePIN, gateway.KeyMAC: keystore.ZoneMAC}
 
 // Offer implements [gateway.ZoneKeys].
-func (d desk) Offer(ctx context.Context, peer string, use gateway.KeyUse, wrapped, check []byte) error {
-	err := records.OfferZoneKey(ctx, d.store, d.keys, peer, zoneUses[use], wrapped, check)
+func (d desk) Offer(ctx context.Context, peer string, use gateway.KeyUse, wrapped, check []byte) ([]byte, error) {
+	ours, err := records.OfferZoneKey(ctx, d.store, d.keys, peer, zoneUses[use], wrapped, check)
 	if errors.Is(err, keystore.ErrCheckValue) || errors.Is(err, keystore.ErrKey) || errors.Is(err, keystore.ErrInput) {
-		return fmt.Errorf("%w: %w", gateway.ErrKeyCheck, err) // sending the same again would not help
+		return nil, fmt.Errorf("%w: %w", gateway.ErrKeyCheck, err) // sending the same again would not help
 	}
-	return err
+	return ours, err
 }
 
 // Activate implements [gateway.ZoneKeys].

@@ -75,7 +75,7 @@ func (c *keysAddCmd) Run(e *env) error {
 }
 
 type keysImportCmd struct {
-	Usage      string            `arg:"" help:"cvk, pvk, imk-ac or zmk."`
+	Usage      string            `arg:"" help:"cvk, pvk, imk-ac, zmk or zak."`
 	Attributes map[string]string `arg:"" optional:"" help:"What was agreed on, such as peer=NAME or expiry=MMYY."`
 	bookFlags
 }

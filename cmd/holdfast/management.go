@@ -254,6 +254,7 @@ func (n *node) isReady() bool { return n.ready.Load() && n.authorizer.Healthy() 
 // count reads the counters of the switch.
 func (n *node) count(each func(name string, value int64)) {
 	countFields("authz", n.authorizer.Stats(), each)
+	countFields("gateway", n.gateway.Stats(), each)
 	for i, s := range n.servers {
 		countFields("switch_"+underscored(n.names[i]), s.Stats(), each)
 	}

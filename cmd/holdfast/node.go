@@ -132,7 +132,7 @@ func (n *node) assemble(ctx context.Context, cfg *config) error {
 		return err
 	}
 	desk := desk{n.store, n.keys, n.authorizer}
-	n.gateway, err = gateway.New(gateway.Config{Authorizer: n.authorizer, Log: n.log, Cards: desk, Books: desk, Keys: desk,
+	n.gateway, err = gateway.New(gateway.Config{Authorizer: n.authorizer, Log: n.log, Cards: desk, Books: desk, Keys: desk, MACs: n.keys,
 		Ready: n.isReady, Programs: cfg.programs()})
 	if err != nil {
 		return usageError{err}
@@ -177,6 +177,9 @@ func (n *node) listen(setups []listenerSetup) error {
 		if err := n.gateway.Admit(s.peer); err != nil {
 			return usageError{err}
 		}
+		if err := n.checkMAC(s.peer); err != nil {
+			return err
+		}
 		var door server.Handler = handler{n.gateway, s.peer, &n.clock}
 		if s.dial != nil {
 			door = outbound{handler{n.gateway, s.peer, &n.clock}, s.dial}
@@ -193,15 +196,6 @@ func (n *node) listen(setups []listenerSetup) error {
 		n.setups = append(n.setups, s)
 	}
 	return n.days(context.Background())
-}
-
-// open opens the address, or makes ready to dial it.
-func (s *listenerSetup) open(log *slog.Logger) (net.Listener, error) {
-	if s.dial == nil {
-		return net.Listen("tcp", s.address)
-	}
-	s.dial.dialer.Log = log
-	return server.NewDialer(s.dial.dialer)
 }
 
 const (

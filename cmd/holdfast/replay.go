@@ -20,10 +20,11 @@ import (
 
 // replayCmd plays a trace to any listener.
 type replayCmd struct {
-	Trace      string        `help:"The trace to play: see testdata/traces/README.md." required:"" placeholder:"FILE"`
-	Addr       []string      `help:"Where to connect; LINK= for one link only." required:"" placeholder:"[LINK=]HOST:PORT" sep:"none"`
-	Dialect    string        `help:"Dialect of all links (default: the trace's, else iso87-ascii)." placeholder:"NAME|FILE"`
-	Framing    string        `help:"Frame around each message (default: the trace's, else bin2)." placeholder:"NAME"`
+	Trace   string   `help:"The trace to play: see testdata/traces/README.md." required:"" placeholder:"FILE"`
+	Addr    []string `help:"Where to connect; LINK= for one link only." required:"" placeholder:"[LINK=]HOST:PORT" sep:"none"`
+	Dialect string   `help:"Dialect of all links (default: the trace's, else iso87-ascii)." placeholder:"NAME|FILE"`
+	Framing string   `help:"Frame around each message (default: the trace's, else bin2)." placeholder:"NAME"`
+	guardFlags
 	Rate       float64       `help:"Send at most this many messages a second." placeholder:"N"`
 	Repeat     int           `help:"Play the trace so many times." default:"1" placeholder:"N"`
 	Fresh      bool          `help:"Renew dates, STANs and RRNs, to play it again and again: the default." xor:"how"`
@@ -110,6 +111,10 @@ func (c *replayCmd) targets(trace *replay.Trace) (map[string]replay.Target, erro
 		}
 		addresses[name] = address
 	}
+	secure, err := c.tls()
+	if err != nil {
+		return nil, err
+	}
 	targets := map[string]replay.Target{}
 	for name, link := range trace.Links {
 		address := cmp.Or(addresses[name], addresses[""])
@@ -119,6 +124,12 @@ func (c *replayCmd) targets(trace *replay.Trace) (map[string]replay.Target, erro
 		t, err := target(address, cmp.Or(c.Dialect, link.Dialect), cmp.Or(c.Framing, link.Framing))
 		if err != nil {
 			return nil, usageError{fmt.Errorf("link %s: %w", name, err)}
+		}
+		if secure != nil {
+			t.TLS = secure(address)
+		}
+		if t.MAC, err = c.sign(t.Dialect); err != nil {
+			return nil, err
 		}
 		targets[name] = t
 	}

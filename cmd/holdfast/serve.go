@@ -55,8 +55,12 @@ func (c *serveCmd) Run(e *env) error {
 		if setups[i].dial != nil {
 			verb = "is dialled at"
 		}
-		fmt.Fprintf(e.stdout, "holdfast: %s %s %s, %s in %s frames\n", setups[i].peer.Name, verb, ln.Addr(),
-			setups[i].peer.Dialect.Name(), setups[i].server.Format)
+		over := ""
+		if setups[i].tls != nil {
+			over = " over TLS"
+		}
+		fmt.Fprintf(e.stdout, "holdfast: %s %s %s, %s in %s frames%s\n", setups[i].peer.Name, verb, ln.Addr(),
+			setups[i].peer.Dialect.Name(), setups[i].server.Format, over)
 	}
 	if cfg.Management != nil {
 		if n.management, err = n.openManagement(&cfg); err != nil {

@@ -23,11 +23,12 @@ import (
 
 // simulateCmd plays a payment network: scenarios from files or built in, or what is typed.
 type simulateCmd struct {
-	Addr     string        `help:"The host's address." default:"127.0.0.1:8583" placeholder:"HOST:PORT"`
-	Links    []string      `name:"link" help:"Another address for a link of the scenario." placeholder:"NAME=HOST:PORT" sep:"none"`
-	Dialect  string        `help:"Dialect, built in or a file." default:"iso87-ascii" placeholder:"NAME|FILE"`
-	Framing  string        `help:"Frame around each message (default: the dialect's)." placeholder:"NAME"`
-	Card     []string      `help:"A card that steps name (default: those of the scenario)." placeholder:"NAME=NUMBER/YYMM" sep:"none"`
+	Addr    string   `help:"The host's address." default:"127.0.0.1:8583" placeholder:"HOST:PORT"`
+	Links   []string `name:"link" help:"Another address for a link of the scenario." placeholder:"NAME=HOST:PORT" sep:"none"`
+	Dialect string   `help:"Dialect, built in or a file." default:"iso87-ascii" placeholder:"NAME|FILE"`
+	Framing string   `help:"Frame around each message (default: the dialect's)." placeholder:"NAME"`
+	Card    []string `help:"A card that steps name (default: those of the scenario)." placeholder:"NAME=NUMBER/YYMM" sep:"none"`
+	guardFlags
 	Unsigned bool          `help:"Do not sign links on."`
 	Timeout  time.Duration `help:"How long to wait for each answer." default:"5s"`
 	Scenario []string      `help:"Play this: a file, or the name of one built in; 'all' plays those." placeholder:"FILE|NAME" sep:"none"`
@@ -78,6 +79,12 @@ func (c *simulateCmd) config() (simulate.Config, error) {
 		if out.Format, err = frame.Parse(c.Framing); err != nil {
 			return out, usageError{fmt.Errorf("simulate: %w", err)}
 		}
+	}
+	if out.TLS, err = c.tls(); err != nil {
+		return out, err
+	}
+	if out.MAC, err = c.sign(out.Dialect); err != nil {
+		return out, err
 	}
 	for _, text := range c.Links {
 		name, addr, _ := strings.Cut(text, "=")

@@ -32,6 +32,9 @@ var rooms = map[string][]string{
 	"authz/keystore/retail": {},
 	"authz/sim":             {},
 
+	"switch/tlsfile":         {},
+	"switch/tlsfile/tlstest": {},
+
 	"store/arbiter":    with(leaves, "authz", "authz/record"),
 	"store/records":    with(leaves, "authz", "authz/record"),
 	"store/litestore":  with(leaves, "authz", "authz/record", "store/arbiter", "store/records"),
@@ -72,7 +75,7 @@ var rooms = map[string][]string{
 var leaves = []string{"authz/money", "authz/pan", "authz/keystore"}
 
 // testRooms may be imported by test files only, and by each other.
-var testRooms = []string{"store/lifetest", "store/storetest", "switch/iso/isotest"}
+var testRooms = []string{"store/lifetest", "store/storetest", "switch/iso/isotest", "switch/tlsfile/tlstest"}
 
 // homes is where each outside library lives. A library covers its sub-packages,
 // the longest row counts, and one without a row may not be imported at all. The

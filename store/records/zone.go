@@ -7,16 +7,19 @@ import (
 	"holdfast/authz/keystore"
 )
 
-// OfferZoneKey takes the key that a peer sent as pending: durable, and not in use yet. Its errors are those of
-// [keystore.Store.ImportZoneKey].
-func OfferZoneKey(ctx context.Context, s Store, keys *keystore.Store, peer string, use keystore.ZoneUse, wrapped, check []byte) error {
-	return s.Update(ctx, func(q Querier) error {
+// OfferZoneKey takes the key that a peer sent as pending: durable, and not in use yet. It returns its check value. Its
+// errors are those of [keystore.Store.ImportZoneKey].
+func OfferZoneKey(ctx context.Context, s Store, keys *keystore.Store, peer string, use keystore.ZoneUse, wrapped, check []byte) (
+	ours []byte, err error,
+) {
+	err = s.Update(ctx, func(q Querier) error {
 		k, err := keys.ImportZoneKey(peer, use, wrapped, check)
 		if err == nil {
-			err = KeepZoneKeys(ctx, q, k)
+			ours, err = k.CheckValue, KeepZoneKeys(ctx, q, k)
 		}
 		return err
 	})
+	return ours, err
 }
 
 // ActivateZoneKey puts the pending key of a peer into use, whichever node it was offered to. Its errors are those of

@@ -63,14 +63,14 @@ func TestZoneKeysAreSharedByTheNodes(t *testing.T) {
 		_, err := keys.EncryptPIN("network", number, pan.NewSecret("1234"))
 		return err == nil
 	}
-	if err := records.OfferZoneKey(ctx, o.store, one, "network", keystore.ZonePIN, wrapped, []byte("xyz")); !errors.Is(err, keystore.ErrCheckValue) {
+	if _, err := records.OfferZoneKey(ctx, o.store, one, "network", keystore.ZonePIN, wrapped, []byte("xyz")); !errors.Is(err, keystore.ErrCheckValue) {
 		t.Errorf("a wrong check value: %v", err)
 	}
 	if err := records.ActivateZoneKey(ctx, o.store, two, "network", keystore.ZonePIN, at, time.Minute); !errors.Is(err, keystore.ErrKey) {
 		t.Errorf("nothing was offered: %v", err)
 	}
 	for range 3 { // each exchange ends the one before
-		if err := records.OfferZoneKey(ctx, o.store, one, "network", keystore.ZonePIN, wrapped, check); err != nil {
+		if _, err := records.OfferZoneKey(ctx, o.store, one, "network", keystore.ZonePIN, wrapped, check); err != nil {
 			t.Fatal(err)
 		}
 		if err := records.ActivateZoneKey(ctx, o.store, two, "network", keystore.ZonePIN, at, time.Minute); err != nil {

@@ -44,6 +44,8 @@ type Config struct {
 	Limits frame.Limits
 	// TLS makes the link a TLS link; nil means plain TCP.
 	TLS *tls.Config
+	// MAC makes the authentication code that each message of ours ends in; nil means that there is none.
+	MAC iso.Sign
 	// Timeout is how long connecting and each answer may take, unless a context ends sooner; 0 means 5 s.
 	Timeout time.Duration
 	// FrameTimeout is how long a started frame may take, and the peer to accept a write; 0 means 5 s.

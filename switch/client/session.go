@@ -129,7 +129,7 @@ func (s *session) answered(r result) (*iso.Message, error) {
 
 // notify sends a message for which nobody waits.
 func (s *session) notify(message *iso.Message) error {
-	body, err := message.Append(nil)
+	body, err := message.AppendMAC(nil, s.client.config.MAC)
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (s *session) frame(body []byte) ([]byte, error) {
 }
 
 func (s *session) toMoov(m *iso.Message) (*iso8583.Message, error) {
-	raw, err := m.Append(nil)
+	raw, err := m.AppendMAC(nil, s.client.config.MAC)
 	if err != nil {
 		return nil, err
 	}

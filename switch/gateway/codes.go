@@ -33,6 +33,8 @@ const (
 	inBalance                      // the peer's totals are ours
 	outOfBalance                   // they are not; ours are in the answer
 	noTotals                       // we could not compute them
+	macWrong                       // the authentication code is wrong, or is not there
+	macKeyless                     // there is no key to verify it by
 	verdictCount
 )
 
@@ -45,9 +47,13 @@ var verdicts = [...]struct{ name, v2003, v1993, v1987 string }{
 	{"NETWORK_RETRY", "8001", "801", "19"},
 	{"KEY_REFUSED", "8002", "802", "96"},
 	{"IN_BALANCE", "5000", "500", "00"}, {"OUT_OF_BALANCE", "5001", "501", "00"}, {"NO_TOTALS", "5003", "503", "00"},
+	{"MAC_WRONG", "9116", "916", "63"}, {"MAC_KEYLESS", "9117", "917", "96"},
 }
 
 var _ = [1]struct{}{}[len(verdicts)-int(verdictCount)]
+
+// refuses reports whether the verdict may be the answer to an authorization, which must then not read as an approval.
+func (v verdict) refuses() bool { return v == macWrong || v == macKeyless }
 
 // in is DE 39 for a verdict in an edition.
 func (v verdict) in(form iso.Version) string {
@@ -89,6 +95,9 @@ func (c Codes) in(form iso.Version) (*chosen, error) {
 			}
 			if len(code) != codeLengths[form] {
 				continue
+			}
+			if verdict.refuses() && approving(code, form) {
+				return nil, fmt.Errorf("action codes: %s: %q says the opposite", name, code)
 			}
 			if verdict != noVerdict {
 				out.verdicts[verdict] = code
@@ -139,6 +148,9 @@ func usual(p *iso.Profile) *chosen {
 	}
 	for v := range verdictCount {
 		out.verdicts[v] = first(p.ActionCodes[v.in(iso.V2003)], v.in(form))
+		if v.refuses() && approving(out.verdicts[v], form) {
+			out.verdicts[v] = v.in(form)
+		}
 	}
 	return &out
 }

@@ -76,7 +76,7 @@ func (a *asking) ask(what *ask) {
 		return
 	}
 	m, err := a.session.own(what)
-	if err != nil || !a.Send(m) {
+	if err != nil || !a.Send(ours{a.session, m}) {
 		a.session.g.log.Warn("could not ask the peer", slog.String("peer", a.session.place.peer.Name), slog.String("what", what.name))
 		a.Hangup()
 		return

@@ -14,6 +14,11 @@
 // reversals are acknowledged, never declined, once their card and their time can be read; what else is wrong with them
 // is logged.
 //
+// # Who speaks
+//
+// With a peer that has a [MACRule], a message whose authentication code is wrong, or is wanted and not there, is answered
+// "MAC wrong" and not acted on, advices and reversals included; see mac.go.
+//
 // # What is not an authorization
 //
 // File actions (a lock from outside), reconciliation, cut-overs and new keys need a store. They are done by clerks
@@ -64,17 +69,20 @@ type Config struct {
 	Cards    CardActions    // nil: file actions are refused as unsupported
 	Books    Books          // nil: totals are not available, and cut-overs are forgotten at the end
 	Keys     ZoneKeys       // nil: new keys are refused
+	MACs     MACs           // needed by peers that have a MAC rule
 	Programs []ProgramCodes // the first that has a card's BIN counts
 }
 
 // Gateway makes sessions.
 type Gateway struct {
-	cfg      Config
-	log      *slog.Logger
-	programs []programCodes
-	stan     atomic.Uint32
-	clerks   clerks
-	doubts   [authz.ReasonCount]doubts
+	cfg       Config
+	log       *slog.Logger
+	programs  []programCodes
+	stan      atomic.Uint32
+	clerks    clerks
+	doubts    [authz.ReasonCount]doubts
+	forgeries doubts
+	count     counters
 
 	mu     sync.Mutex
 	places map[string]*place // by the peer's name
@@ -121,6 +129,9 @@ func (g *Gateway) Admit(p *Peer) error {
 		return nil
 	}
 	l, err := newPlace(p)
+	if err == nil && p.MAC != nil && g.cfg.MACs == nil {
+		err = fmt.Errorf("peer %s: its messages are to be authenticated, and nobody can", p.Name)
+	}
 	if err != nil {
 		return err
 	}

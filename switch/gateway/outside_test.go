@@ -320,8 +320,8 @@ func (v *vault) note(what string) error {
 	return v.says
 }
 
-func (v *vault) Offer(_ context.Context, peer string, use gateway.KeyUse, wrapped, check []byte) error {
-	return v.note(fmt.Sprintf("offer %s %d %d %X", peer, use, len(wrapped), check))
+func (v *vault) Offer(_ context.Context, peer string, use gateway.KeyUse, wrapped, check []byte) ([]byte, error) {
+	return []byte{0xab, 0xcd, 0xef}, v.note(fmt.Sprintf("offer %s %d %d %X", peer, use, len(wrapped), check))
 }
 
 func (v *vault) Activate(_ context.Context, peer string, use gateway.KeyUse, _ time.Time, overlap time.Duration) error {
@@ -371,6 +371,16 @@ func TestNewZoneKeys(t *testing.T) {
 			t.Errorf("%s: after it: %s", name, got)
 		}
 
+		if name == "iso93-ascii" { // there is room for a block, which is passed on whole; our check value comes back
+			v = &vault{}
+			c = open(t, name, func(c *counter) { c.config.Keys = v })
+			inBlock := elements{96: "B0080P0TB00E0000" + strings.Repeat("AB", 32)}
+			c.set(m, inBlock)
+			if a := c.decode(c.raw(c.bytes(m))); a.Get(96) != "ABCDEF" || v.heard() != "offer network 1 80 " {
+				t.Errorf("%s: a key block is answered %q; %s", name, a.Get(96), v.heard())
+			}
+			c.set(m, key)
+		}
 		v = &vault{says: fmt.Errorf("import: %w", gateway.ErrKeyCheck)}
 		c = open(t, name, func(c *counter) { c.config.Keys = v })
 		x = c.raw(c.bytes(m))

@@ -22,6 +22,7 @@ type Peer struct {
 	BINs          []string      // the cards that the peer may ask for, by the beginning of their numbers; none: all
 	FileActions   bool          // the peer may lock and unlock cards
 	KeyOverlap    time.Duration // how long a zone key that was replaced is still accepted; default 60 s
+	MAC           *MACRule      // nil: DE 64 and 128 are passed over, and no answer has one
 }
 
 // DefaultDeadline leaves a network that waits 5 seconds, the shortest in use, time to stand in.
@@ -50,6 +51,11 @@ func (p *Peer) Validate() error {
 	own, err := p.ActionCodes.in(p.Dialect.Profile().Forms.ActionCodes)
 	if err != nil {
 		return fmt.Errorf("peer %s: %w", p.Name, err)
+	}
+	if p.MAC != nil {
+		if err := p.MAC.validate(p.Dialect); err != nil {
+			return fmt.Errorf("peer %s: %w", p.Name, err)
+		}
 	}
 	probe := p.Dialect.New("0110")
 	for _, codes := range [][]string{own.reasons[:], own.verdicts[:]} {

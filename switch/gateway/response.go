@@ -100,6 +100,7 @@ type answer struct {
 	cause    error          // of a format error
 	brief    bool           // only what must be there: the full answer could not be encoded
 	sent     func()         // to be done once the answer is on the wire
+	seal     sealing        // its authentication code
 	encoded  bool
 }
 
@@ -121,7 +122,7 @@ func (a *answer) Append(dst []byte) ([]byte, error) {
 	if err := a.result(m); err != nil {
 		return dst, err
 	}
-	dst, err := m.Append(dst)
+	dst, err := a.session.append(dst, m, a.seal)
 	a.encoded = err == nil
 	return dst, err
 }
@@ -151,6 +152,9 @@ func (a *answer) result(m *iso.Message) error {
 			return fmt.Errorf("set the answer to the chip: %w", err)
 		}
 	}
+	if err := a.cvv2(m); err != nil {
+		return fmt.Errorf("set the result of the verification value: %w", err)
+	}
 	for de, v := range a.more {
 		if err := m.Set(de, v); err != nil {
 			return fmt.Errorf("set what was asked for: %w", err)
@@ -165,6 +169,31 @@ func (a *answer) result(m *iso.Message) error {
 		a.balance(m)
 	}
 	return nil
+}
+
+// cvv2 tells what became of a verification value that came with a request, where the peer wants to hear. It follows from the
+// decision: reasons that come later than that of a wrong value are given only when the value was right, and those that
+// come earlier before it was looked at. So a repeat is told the same, and nobody learns anything of a card by a value
+// that was not to be judged.
+func (a *answer) cvv2(m *iso.Message) error {
+	profile, t := a.session.place.profile, mti(a.request.MTI())
+	form, r := &profile.CVV2Result, a.decision.Reason
+	if form.At.IsZero() || t.told() || strings.TrimSpace(a.request.At(profile.Places.CVV2)) == "" {
+		return nil
+	}
+	word := form.NotProcessed
+	switch {
+	case a.verdict != noVerdict || r.Undecided():
+	case r == authz.CVV2Wrong:
+		word = form.NoMatch
+	case r.Approval() || r > authz.CVV2Wrong:
+		word = form.Match
+	}
+	if word == "" {
+		return nil
+	}
+	m.CopyHead(a.request, form.At)
+	return m.SetAt(form.At, word)
 }
 
 // The kinds of additional amounts that we send, for any account.

@@ -48,6 +48,9 @@ func (s *Session) Frame(x Exchange) {
 		e.refuse(wrong(0, iso.KindMTI))
 		return
 	}
+	if s.place.peer.MAC != nil && !e.authentic(t, x.Body()) {
+		return
+	}
 	switch {
 	case !t.meant():
 		if s.asking != nil {
@@ -166,7 +169,11 @@ func (s *Session) unreadable(x Exchange, m *iso.Message, cause error) {
 		x.Malformed()
 		return
 	}
-	s.exchange(x, m).refuse(cause)
+	e := s.exchange(x, m)
+	if rule := s.place.peer.MAC; rule != nil && rule.Demand != MACNone {
+		e.answer.seal.rule = rule
+	}
+	e.refuse(cause)
 }
 
 // logFormat names the element at fault, never its content.
@@ -182,7 +189,7 @@ func (s *Session) Malfunction(x Exchange, attached any) {
 		return
 	}
 	x.Reply(&answer{session: s, request: e.message, at: e.x.ReceivedAt(), decision: authz.Decision{Reason: authz.Malfunction},
-		brief: true})
+		brief: true, seal: e.answer.seal})
 }
 
 // Goodbye refuses traffic from now on and returns our sign-off, which tells the peer to go elsewhere. Its answer is
@@ -199,7 +206,7 @@ func (s *Session) Goodbye() []Encoder {
 	if err != nil {
 		return nil // a dialect without room for it has no sign-off
 	}
-	return []Encoder{m}
+	return []Encoder{ours{s, m}}
 }
 
 // Closed says that the link is gone.

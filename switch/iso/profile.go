@@ -32,6 +32,9 @@ type Profile struct {
 	// Reversal is how the peer reverses a part.
 	Reversal PartialReversal
 
+	// CVV2Result is how an answer tells what became of a typed verification value.
+	CVV2Result ResultForm
+
 	// ActionCodes gives the peer's own DE 39 for an action code of 2003, where it is not that of the edition.
 	ActionCodes map[string]string
 	// LockCodes gives the peer's own DE 39 for a lock reason, 1 (lost) to 8 (replaced).
@@ -73,6 +76,12 @@ type Places struct {
 	CVV2            Place // the three digits on the back of the card
 	KeyBlock        Place // a new key, in a message of network management
 	Part, Parts     Place // of a transaction that is cleared in parts: which of how many this is
+}
+
+// ResultForm is where and how an answer tells the result of a check. The zero value tells none.
+type ResultForm struct {
+	At                           Place
+	Match, NoMatch, NotProcessed string // an empty one is not told
 }
 
 // Condition holds when what stands at a place is one of some values, or, without values, is there at all.

@@ -115,6 +115,8 @@ func TestProfileFaultsNameTheKeyAndTheFault(t *testing.T) {
 		{"profile: {action_codes: {1016: 116}}", `profile.action_codes.1016: "116" does not fit`},
 		{"profile: {lock_codes: {9: 46}}", "profile.lock_codes.9:"},
 		{"profile: {lock_codes: {5: 046}}", "profile.lock_codes.5:"},
+		{"profile: {cvv2_result: {match: M}}", "profile.cvv2_result.at:"},
+		{"profile: {cvv2_result: {at: 39, match: YES}}", "profile.cvv2_result.match:"},
 		{"profile: {exponents: {XXY: 2}}", "profile.exponents.XXY:"},
 		{"profile: {exponents: {EUR: 5}}", "profile.exponents.EUR: 5"},
 		{"profile: {echo: [35]}", "element 35 is never sent back"},

@@ -38,6 +38,7 @@ type profileFile struct {
 	Phases          []phaseFile     `yaml:"phases"`
 	PartialApproval []conditionFile `yaml:"partial_approval"`
 	Reversal        reversalFile    `yaml:"reversal"`
+	CVV2Result      resultFile      `yaml:"cvv2_result"`
 	ActionCodes     map[word]word   `yaml:"action_codes"`
 	LockCodes       map[int]word    `yaml:"lock_codes"`
 	Exponents       map[string]int  `yaml:"exponents"`
@@ -75,6 +76,13 @@ type phaseFile struct {
 	When  []conditionFile `yaml:"when"`
 }
 
+type resultFile struct {
+	At           word `yaml:"at"`
+	Match        word `yaml:"match"`
+	NoMatch      word `yaml:"no_match"`
+	NotProcessed word `yaml:"not_processed"`
+}
+
 type conditionFile struct {
 	At word   `yaml:"at"`
 	Is []word `yaml:"is"`
@@ -91,7 +99,8 @@ func (f *profileFile) compile(d *Dialect) error {
 	p := &d.profile
 	*p = defaultProfile(d.version)
 	for _, step := range []func(*Dialect, *Profile) error{
-		f.compileManners, f.compileForms, f.compilePlaces, f.compileRules, f.compileReversal, f.compileCodes, f.compileEcho,
+		f.compileManners, f.compileForms, f.compilePlaces, f.compileRules, f.compileReversal, f.compileResult, f.compileCodes,
+		f.compileEcho,
 	} {
 		if err := step(d, p); err != nil {
 			return err
@@ -235,6 +244,28 @@ func (f *profileFile) compileReversal(_ *Dialect, p *Profile) error {
 	var err error
 	p.Reversal.GivesBack, err = choose("reversal.meaning", f.Reversal.Meaning, "final", map[string]bool{"final": false, "reversed": true})
 	return err
+}
+
+// compileResult wants every word to fit in an answer.
+func (f *profileFile) compileResult(d *Dialect, p *Profile) error {
+	file := &f.CVV2Result
+	if *file == (resultFile{}) {
+		return nil
+	}
+	at, err := d.parsePlace(string(file.At))
+	if err != nil {
+		return fmt.Errorf("cvv2_result.at: %w", err)
+	}
+	p.CVV2Result = ResultForm{At: at, Match: string(file.Match), NoMatch: string(file.NoMatch), NotProcessed: string(file.NotProcessed)}
+	for key, v := range map[string]word{"match": file.Match, "no_match": file.NoMatch, "not_processed": file.NotProcessed} {
+		if v == "" {
+			continue
+		}
+		if err := d.New("").SetAt(at, string(v)); err != nil {
+			return fmt.Errorf("cvv2_result.%s: %q does not fit: %w", key, v, err)
+		}
+	}
+	return nil
 }
 
 // lockReasonMax is the number of the last reason for which a card is locked.

@@ -31,6 +31,16 @@ func (m *Message) SetAt(p Place, v string) error {
 	return m.Set(p.de, whole)
 }
 
+// CopyHead begins the element of a place that has parts with what stands in front of them in another message, such as a
+// category, so that parts can be added behind it. Where there is no such thing it does nothing.
+func (m *Message) CopyHead(from *Message, p Place) {
+	e := m.content().dialect.element(p.de)
+	if e == nil || e.layout == nil || e.layout.skip == 0 || m.Has(p.de) || len(from.Get(p.de)) < e.layout.skip {
+		return
+	}
+	_ = m.Set(p.de, from.Get(p.de)[:e.layout.skip]) // an element that may not be so short begins with blanks
+}
+
 // writeTLV gives the part of that name another value, behind the others when there was none.
 func (l *layout) writeTLV(whole, name, value string) (string, Kind) {
 	head := l.page.encoded(strings.Repeat(" ", l.skip))

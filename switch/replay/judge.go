@@ -82,6 +82,9 @@ func (p *player) answer(held *pending, a arrival) {
 	}
 	o.Answer, o.Latency = a.message, a.at.Sub(held.wait.sentAt)
 	o.Differences = p.compare(&s.expect, held.want, a.message)
+	if sign := held.link.sign; sign != nil && !a.message.MACBy(sign) {
+		held.differ("a code of authentication by our key", map[bool]string{false: "none", true: "another"}[a.message.HasMAC()])
+	}
 	if s.ID != "" {
 		p.answers[s.ID] = a.message
 	}

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"sync"
 	"time"
@@ -15,6 +16,10 @@ type Target struct {
 	Addr    string
 	Dialect *iso.Dialect
 	Format  Format
+	TLS     *tls.Config // nil: plain TCP
+	// MAC makes the authentication code of each message that is written, and judges that of each answer; nil means that
+	// there is none. What is sent as it was recorded keeps the code that it has.
+	MAC iso.Sign
 	// Wrap, when set, is put around each connection, to log what passes, say.
 	Wrap func(net.Conn) net.Conn
 }
@@ -23,6 +28,7 @@ type Target struct {
 type link struct {
 	raw     *client.Raw
 	dialect *iso.Dialect
+	sign    iso.Sign
 	reader  sync.WaitGroup
 	closed  chan struct{} // the reader has ended
 
@@ -57,10 +63,18 @@ func dial(ctx context.Context, t Target, timeout time.Duration) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
+	if t.TLS != nil {
+		secure := tls.Client(conn, t.TLS)
+		if err := secure.HandshakeContext(dialling); err != nil {
+			_ = conn.Close() // nobody is left whom an error would help
+			return nil, err
+		}
+		conn = secure
+	}
 	if t.Wrap != nil {
 		conn = t.Wrap(conn)
 	}
-	l := &link{raw: client.NewRaw(conn, t.Format), dialect: t.Dialect, closed: make(chan struct{})}
+	l := &link{raw: client.NewRaw(conn, t.Format), dialect: t.Dialect, sign: t.MAC, closed: make(chan struct{})}
 	l.reader.Go(func() {
 		defer close(l.closed)
 		l.read(ctx)

@@ -163,7 +163,7 @@ func (p *player) link(ctx context.Context, name string, sends bool) (*link, erro
 // send sends what the step sends. A link that breaks under it is found when the answer is waited for.
 func (p *player) send(l *link, s *Step) (*pending, error) {
 	out := &pending{outcome: &Outcome{Step: s}, link: l, want: s.expect.values()}
-	body, sent, err := p.body(l.dialect, s)
+	body, sent, err := p.body(l, s)
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +187,8 @@ func (p *player) send(l *link, s *Step) (*pending, error) {
 }
 
 // body is what the step sends and what can be read of it; that is nil for bytes that are no message at all.
-func (p *player) body(d *iso.Dialect, s *Step) ([]byte, *iso.Message, error) {
+func (p *player) body(l *link, s *Step) ([]byte, *iso.Message, error) {
+	d := l.dialect
 	switch {
 	case s.send.kind == sendNothing:
 		return nil, nil, nil
@@ -220,7 +221,7 @@ func (p *player) body(d *iso.Dialect, s *Step) ([]byte, *iso.Message, error) {
 			return nil, nil, fmt.Errorf("send: %w", err)
 		}
 	}
-	raw, err := m.Append(nil)
+	raw, err := m.AppendMAC(nil, l.sign)
 	if err != nil {
 		return nil, nil, fmt.Errorf("send: %w", err)
 	}

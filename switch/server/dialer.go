@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,7 +18,9 @@ type DialConfig struct {
 	Addr string
 	// Links is how many links are kept up; 0 means 1.
 	Links int
-	// Timeout is how long connecting may take; 0 means 5 s.
+	// TLS, when set, gives the configuration for each link as it is dialled; nil means plain TCP.
+	TLS func() *tls.Config
+	// Timeout is how long connecting may take, a TLS handshake included; 0 means 5 s.
 	Timeout time.Duration
 	// WaitMin and WaitMax bound how long is waited after a link that failed or did not last: it doubles from the one to
 	// the other, half of it by chance. 0 means 200 ms, and 30 s.
@@ -76,9 +79,7 @@ func (d *Dialer) Accept() (net.Conn, error) {
 	}
 	for {
 		sleep(d.ctx, d.wait())
-		dialling, cancel := context.WithTimeout(d.ctx, d.config.Timeout)
-		conn, err := new(net.Dialer).DialContext(dialling, "tcp", d.config.Addr)
-		cancel()
+		conn, err := d.dial()
 		switch {
 		case d.ctx.Err() != nil:
 			if conn != nil {
@@ -90,6 +91,22 @@ func (d *Dialer) Accept() (net.Conn, error) {
 		}
 		d.failed(err)
 	}
+}
+
+// dial opens one link.
+func (d *Dialer) dial() (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(d.ctx, d.config.Timeout)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", d.config.Addr)
+	if err != nil || d.config.TLS == nil {
+		return conn, err
+	}
+	secure := tls.Client(conn, d.config.TLS())
+	if err := secure.HandshakeContext(ctx); err != nil {
+		closeQuietly(conn)
+		return nil, err
+	}
+	return secure, nil
 }
 
 // wait is how long to wait before the next attempt.
@@ -141,6 +158,22 @@ type dialled struct {
 
 // NetConn is the connection itself.
 func (c *dialled) NetConn() net.Conn { return c.Conn }
+
+// HandshakeContext implements the handshake of a TLS link, which is over already.
+func (c *dialled) HandshakeContext(ctx context.Context) error {
+	if secure, ok := c.Conn.(*tls.Conn); ok {
+		return secure.HandshakeContext(ctx)
+	}
+	return nil
+}
+
+// ConnectionState is that of a TLS link; the zero value of a plain one.
+func (c *dialled) ConnectionState() (state tls.ConnectionState) {
+	if secure, ok := c.Conn.(*tls.Conn); ok {
+		state = secure.ConnectionState()
+	}
+	return state
+}
 
 // CloseWrite ends our side of the link.
 func (c *dialled) CloseWrite() error {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -50,7 +51,8 @@ type link struct {
 
 	// Of the reader goroutine alone.
 	goodbyeSaid bool
-	armed       bool // a read deadline is set
+	armed       bool      // a read deadline is set
+	until       time.Time // when the peer's certificate ends; zero: it has shown none
 
 	mu sync.Mutex
 
@@ -83,13 +85,17 @@ func (l *link) run() {
 	defer closeQuietly(l.conn)
 	reason := "the session was refused"
 	if err := l.handshake(); err != nil {
-		reason = "the handshake failed"
+		reason = "the handshake failed: " + err.Error() // which tells of certificates, and of nothing else
+		l.server.count.handshakes.Add(1)
 	} else if l.session = l.open(); l.session != nil {
 		writerDone := make(chan struct{})
 		go func() { // owned by run, which waits for it
 			defer close(writerDone)
 			l.write()
 		}()
+		if !l.until.IsZero() { // what the peer showed is not good for longer
+			defer time.AfterFunc(time.Until(l.until), l.info.Hangup).Stop()
+		}
 		var eof bool
 		reason, eof = l.read()
 		l.finishReading()
@@ -107,13 +113,20 @@ func (l *link) run() {
 
 // handshake completes TLS under the deadline of a frame, which nothing else would bound.
 func (l *link) handshake() error {
-	tls, ok := l.conn.(interface{ HandshakeContext(context.Context) error })
+	conn, ok := l.conn.(interface {
+		HandshakeContext(context.Context) error
+		ConnectionState() tls.ConnectionState
+	})
 	if !ok {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), l.server.config.FrameTimeout)
 	defer cancel()
-	return tls.HandshakeContext(ctx)
+	err := conn.HandshakeContext(ctx)
+	if shown := conn.ConnectionState().PeerCertificates; err == nil && len(shown) > 0 {
+		l.until = shown[0].NotAfter
+	}
+	return err
 }
 
 // read hands frames to the session until there are no more, and tells why, and whether the peer has ended its side.

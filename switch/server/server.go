@@ -141,7 +141,7 @@ func (set *linkSet) drain() {
 // tune asks TCP not to delay small segments and to notice peers that vanished. Go's defaults agree, but a listener's
 // owner may have changed them. A connection that is not TCP stays as it is.
 func tune(conn net.Conn) {
-	if wrapped, ok := conn.(interface{ NetConn() net.Conn }); ok {
+	for wrapped, ok := conn.(interface{ NetConn() net.Conn }); ok; wrapped, ok = conn.(interface{ NetConn() net.Conn }) {
 		conn = wrapped.NetConn()
 	}
 	tcp, ok := conn.(*net.TCPConn)

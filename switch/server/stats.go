@@ -16,6 +16,8 @@ type Stats struct {
 	Unsolicited int64 // frames of our own handed to a socket
 	KeepAlives  int64 // frames of length zero
 
+	Handshakes int64 // links closed because TLS was not agreed on
+
 	Malformed     int64 // frames that cost a strike
 	Struck        int64 // links closed because their error budget was spent
 	BadLengths    int64 // links closed because of a length that cannot be believed
@@ -37,7 +39,7 @@ type counters struct {
 
 	accepted, refused, acceptErrors                           atomic.Int64
 	framesIn, framesOut, unsolicited, keepAlives              atomic.Int64
-	malformed, struck, badLengths, truncated                  atomic.Int64
+	handshakes, malformed, struck, badLengths, truncated      atomic.Int64
 	frameTimeouts, idleTimeouts, writeTimeouts, drainTimeouts atomic.Int64
 	dropped, encodeErrors, panics, internalErrors             atomic.Int64
 }
@@ -52,7 +54,8 @@ func (s *Server) Stats() Stats {
 		Accepted: c.accepted.Load(), Refused: c.refused.Load(), AcceptErrors: c.acceptErrors.Load(),
 		FramesIn: in, FramesOut: c.framesOut.Load(),
 		Unsolicited: c.unsolicited.Load(), KeepAlives: c.keepAlives.Load(),
-		Malformed: c.malformed.Load(), Struck: c.struck.Load(),
+		Handshakes: c.handshakes.Load(),
+		Malformed:  c.malformed.Load(), Struck: c.struck.Load(),
 		BadLengths: c.badLengths.Load(), Truncated: c.truncated.Load(),
 		FrameTimeouts: c.frameTimeouts.Load(), IdleTimeouts: c.idleTimeouts.Load(),
 		WriteTimeouts: c.writeTimeouts.Load(), DrainTimeouts: c.drainTimeouts.Load(),

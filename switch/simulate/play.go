@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"sync"
@@ -22,6 +23,10 @@ type Config struct {
 	Dialect *iso.Dialect
 	// Format is how frames are laid out; the zero value is "bin2".
 	Format frame.Format
+	// TLS is the configuration for links to an address; nil means plain TCP.
+	TLS func(addr string) *tls.Config
+	// MAC makes the authentication code that every message ends in, and every answer must; nil means that there is none.
+	MAC iso.Sign
 	// Timeout is how long connecting and each answer may take; 0 means 5 s.
 	Timeout time.Duration
 	// Silence is how long a host that must not answer is listened to; 0 means 300 ms.
@@ -100,7 +105,10 @@ func (s *Simulation) link(ctx context.Context, name string, signOn bool) (*clien
 		addr = own
 	}
 	c := client.Config{Addr: addr, Dialect: s.config.Dialect, Format: s.config.Format, Timeout: s.config.Timeout,
-		Reconnect: true}
+		Reconnect: true, MAC: s.config.MAC}
+	if s.config.TLS != nil {
+		c.TLS = s.config.TLS(addr)
+	}
 	l, err := client.Dial(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("link %s: %w", name, err)

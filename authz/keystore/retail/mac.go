@@ -22,11 +22,19 @@ func mac3(key, data []byte, marked bool) (mac [BlockSize]byte, err error) {
 	if err != nil {
 		return mac, err
 	}
+	chain(first, data, marked, &mac)
+	second.Decrypt(mac[:], mac[:])
+	first.Encrypt(mac[:], mac[:])
+	return mac, nil
+}
+
+// chain is cipher block chaining over padded data; the last block is the result.
+func chain(c cipher.Block, data []byte, marked bool, mac *[BlockSize]byte) {
 	var block [BlockSize]byte
 	for rest := data; ; rest = rest[BlockSize:] {
 		full := len(rest) >= BlockSize
 		if !full && len(rest) == 0 && len(data) > 0 && !marked {
-			break
+			return
 		}
 		clear(block[:])
 		n := copy(block[:], rest)
@@ -34,14 +42,21 @@ func mac3(key, data []byte, marked bool) (mac [BlockSize]byte, err error) {
 			block[n] = 0x80
 		}
 		xor(mac[:], block[:])
-		first.Encrypt(mac[:], mac[:])
+		c.Encrypt(mac[:], mac[:])
 		if !full {
-			break
+			return
 		}
 	}
-	second.Decrypt(mac[:], mac[:])
-	first.Encrypt(mac[:], mac[:])
-	return mac, nil
+}
+
+// MAC1 is ISO 9797-1 algorithm 1 over data with TDES as the cipher, with padding 1 (zeros) or, when marked, padding 2
+// (80 and zeros).
+func MAC1(key, data []byte, marked bool) (mac [BlockSize]byte, err error) {
+	block, err := TDES(key)
+	if err == nil {
+		chain(block, data, marked, &mac)
+	}
+	return mac, err
 }
 
 // MAC3Marked is ISO 9797-1 algorithm 3 with padding 2: what chips sign by EMV.
@@ -55,6 +70,15 @@ func CMAC(key, data []byte) (mac [aes.BlockSize]byte, err error) {
 	}
 	cmac(block, data, mac[:])
 	return mac, nil
+}
+
+// TDESCMAC is the CMAC of TDES (NIST SP 800-38B) over data.
+func TDESCMAC(key, data []byte) (mac [BlockSize]byte, err error) {
+	block, err := TDES(key)
+	if err == nil {
+		cmac(block, data, mac[:])
+	}
+	return mac, err
 }
 
 // cmac writes the CMAC of a cipher of 8 or 16 byte blocks to mac, which has that size and holds zeros.

@@ -177,3 +177,42 @@ func TestOtherKnownAnswers(t *testing.T) {
 		t.Errorf("check value is %x, %v", kcv, err)
 	}
 }
+
+// The examples of ISO/IEC 9797-1 (annex, "Now is the time for all "; an equal second half makes TDES single DES) and of
+// NIST SP 800-38B (D.4 and D.5).
+func TestMACKnownAnswers(t *testing.T) {
+	t.Parallel()
+	text, _ := hex.DecodeString("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51")
+	now := []byte("Now is the time for all ")
+	three := "8aa83bf8cbda10620bc1bf19fbb6cd58bc313d4a371ca8b5"
+	two := "4cf15134a2850dd58a3d10ba80570d38"
+	one, pair := "0123456789ABCDEF0123456789ABCDEF", "0123456789ABCDEFFEDCBA9876543210"
+	cbc := func(marked bool) func(key, data []byte) ([8]byte, error) {
+		return func(key, data []byte) ([8]byte, error) { return retail.MAC1(key, data, marked) }
+	}
+	for _, c := range []struct {
+		name string
+		mac  func(key, data []byte) ([8]byte, error)
+		key  string
+		data []byte
+		want string
+	}{
+		{"algorithm 1, padding 1", cbc(false), one, now, "70a30640cc76dd8b"},
+		{"algorithm 1, padding 2", cbc(true), one, now, "10e1f0f108341b6d"},
+		{"algorithm 3, padding 1", retail.RetailMAC, pair, now, "a1c72e74ea3fa9b6"},
+		{"algorithm 3, padding 2", retail.MAC3Marked, pair, now, "e9086230ca3be796"},
+		{"CMAC, three keys, nothing", retail.TDESCMAC, three, nil, "b7a688e122ffaf95"},
+		{"CMAC, three keys, a block", retail.TDESCMAC, three, text[:8], "8e8f293136283797"},
+		{"CMAC, three keys, a part of one", retail.TDESCMAC, three, text[:20], "743ddbe0ce2dc2ed"},
+		{"CMAC, two keys", retail.TDESCMAC, two, text, "31b1e431dabc4eb8"},
+	} {
+		key, _ := hex.DecodeString(c.key)
+		mac, err := c.mac(key, c.data)
+		if got := hex.EncodeToString(mac[:]); got != c.want || err != nil {
+			t.Errorf("%s: %s, %v, want %s", c.name, got, err, c.want)
+		}
+		if _, err := c.mac(key[:8], c.data); !errors.Is(err, retail.ErrKey) {
+			t.Errorf("%s, half a key: %v", c.name, err)
+		}
+	}
+}
