@@ -134,7 +134,7 @@ func acceptNetworkManagement(t *testing.T, m mode) {
 	listeners := listenersIn("iso87-ascii-binbmp")
 	listeners[0].Settings.RequireSignOn, listeners[0].Settings.Deadline = true, 400*time.Millisecond
 	s := script{mode: m, holders: []holder{{ref: "pia", currency: "EUR", amount: "1000", more: `, pin: "1234"`}},
-		listeners: listeners, keys: stageKeys("iso87-ascii-binbmp")}.open(t)
+		listeners: listeners, keys: stageKeys("iso87-ascii-binbmp"), stops: true}.open(t)
 	l := s.dial("iso87-ascii-binbmp")
 	l.ask(l.pays("0100", "pia", 1_00), "91")
 	l.ask(l.network("001"), "00")
