@@ -128,7 +128,8 @@ func Tolerances() []Tolerance {
 // tolerance is the one for a clearing.
 func tolerance(rows []Tolerance, r *Request) Tolerance {
 	for _, t := range rows {
-		if (t.Peer == "" || t.Peer == r.Peer) && within(t.MCCLow, t.MCCHigh, r.Trace.MCC) && (t.Channel == ChannelUnknown || t.Channel == r.Channel) {
+		if (t.Peer == "" || t.Peer == r.Peer) && within(t.MCCLow, t.MCCHigh, r.Trace.MCC) &&
+			(t.Channel == ChannelUnknown || t.Channel == r.Channel) {
 			return t
 		}
 	}
