@@ -84,6 +84,9 @@ func acceptLostAnswer(t *testing.T, m mode) {
 	l.ask(overtaken, "05")
 	s.has("anna", purse{1000_00, 0})
 	s.lives("anna", "AUTHORIZATION REVERSED 4000", "REVERSAL RECORDED 0", "REVERSAL RECORDED 0", "AUTHORIZATION DECLINED 0")
+	if d := s.deposit(978); d.held != 0 {
+		t.Errorf("the deposit holds %d", d.held)
+	}
 	s.cases("anna")
 }
 

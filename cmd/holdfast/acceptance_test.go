@@ -92,6 +92,7 @@ type script struct {
 	keys      func(path string) error // puts keys into the key file
 	stops     bool                    // the test stops the servers, so they must be its own
 	manages   bool                    // the test calls the management API
+	patient   bool                    // links may send any number of messages that cannot be read
 }
 
 // listenersIn are listeners named after their dialects, without sign-on.
@@ -168,6 +169,11 @@ func (c script) open(t *testing.T) *stage {
 	setups, err := cfg.setups()
 	if err != nil {
 		t.Fatal(err)
+	}
+	for i := range setups {
+		if c.patient {
+			setups[i].server.MalformedMax = patience
+		}
 	}
 	if c.manages {
 		if _, _, err := cfg.completeKeys(); err != nil {
