@@ -48,7 +48,7 @@ var extraElements = [...]struct {
 
 const (
 	netElement        = 97
-	settlementElement = 66 // of 1987: 1 in balance, 2 out of balance
+	settlementElement = 66 // of 1987: 1 in balance, 2 out of balance, 3 error
 )
 
 // reconcile compares the peer's totals of a settlement date and currency with ours, which are computed from the journal,

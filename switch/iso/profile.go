@@ -32,7 +32,8 @@ type Profile struct {
 	// Reversal is how the peer reverses a part.
 	Reversal PartialReversal
 
-	// ActionCodes gives the peer's own DE 39 for an action code of 2003, where it is not that of the edition.
+	// ActionCodes gives the peer's own DE 39 for an action code of 2003, where it is not that of the edition, or for one
+	// reason alone by its name.
 	ActionCodes map[string]string
 	// LockCodes gives the peer's own DE 39 for a lock reason, 1 (lost) to 8 (replaced).
 	LockCodes map[int]string
