@@ -199,7 +199,7 @@ func FuzzRank(f *testing.F) {
 // an encoding, reversals with their originals. Method: messages that an encoder wrote which shares nothing with ours.
 func TestNeighboursOfTheVectorsAreFound(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("testdata/neighbours.jsonl")
+	text, err := os.ReadFile("testdata/vectors/neighbours.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
