@@ -204,18 +204,23 @@ func (b *battery) judge(answers []*iso.Message) {
 		}
 		from := slices.DeleteFunc(slices.Clone(sent[named(a)]), func(i int) bool { return !b.sound(i) })
 		if len(from) == 0 {
-			b.t.Errorf("%s: approved what nobody could have: %s", b.listener, whatWas(b.what, sent[named(a)]))
+			b.t.Errorf("%s: approved what nobody could have: %s", b.listener, b.whatWas(sent[named(a)]))
 			continue
 		}
 		b.kinds[b.what[from[0]]]++
 	}
 }
 
-func whatWas(what []string, which []int) (all []string) {
+// whatWas tells of messages what was done to them, and their times, which are no secrets.
+func (b *battery) whatWas(which []int) (all []string) {
 	for _, i := range which {
-		all = append(all, what[i])
+		said := b.what[i]
+		if m, err := b.peers[b.listener].peer.Dialect.Decode(b.sent[i]); err == nil {
+			said += fmt.Sprintf(" (%s at %s, %s %s)", m.MTI(), m.Get(7), m.Get(13), m.Get(12))
+		}
+		all = append(all, said)
 	}
-	return slices.Compact(all)
+	return all
 }
 
 // approves reports whether a message approves a request.
@@ -248,10 +253,14 @@ func (b *battery) sound(which int) bool {
 	return m.Has(3) && m.Has(11) && (expiry == "4912" || !m.Has(14)) && real(m)
 }
 
-// real reports whether the times of a message exist. Those of 1987 have no year: the 29th of February does.
+// real reports whether the times of a message exist. Those of 1987 have no year: the 29th of February does, and so does a
+// leap second anywhere.
 func real(m *iso.Message) bool {
 	leap := "2024"
 	is := func(layout, text string) bool {
+		if before, leaps := strings.CutSuffix(text, "60"); leaps {
+			text = before + "59"
+		}
 		_, err := time.Parse(layout, text)
 		return err == nil
 	}
