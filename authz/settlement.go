@@ -34,16 +34,27 @@ type Settlement struct {
 	// Amount is in the currency that is settled in: DE 5 in DE 50 when the network converted, else DE 4 in DE 49. Of
 	// a reversal it is what the message gives back; no currency: what its original moved.
 	Amount money.Amount
+	// Fee and Processing are the transaction's and the processing's fees that the message states, in minor units of the
+	// same currency: positive what the cardholder's side pays.
+	Fee, Processing int64
 }
 
 // Totals are what one peer and we have moved on one day in one currency, in its minor units. Debits and credits are
 // the cardholders'. A reversal counts on its own day, beside its original.
 type Totals struct {
 	Debits, DebitReversals, Credits, CreditReversals Total
+	DebitFees, CreditFees                            Fees // of those, without their reversals
+
+	// What moved no money is counted only for those who ask: balance inquiries, and authorizations and their advices, that
+	// were approved.
+	Inquiries, Authorizations int64
 }
 
 // Total counts messages and sums their amounts.
 type Total struct{ Count, Amount int64 }
+
+// Fees sums what messages state of fees: positive what the cardholders' side pays.
+type Fees struct{ Transaction, Processing int64 }
 
 // Net is what we owe the peer: debits without their reversals less credits without theirs. Negative: it owes us.
 func (t *Totals) Net() int64 {

@@ -96,8 +96,10 @@ func life(rules []LifeRule, t *Terms, r *Request) (time.Duration, bool) {
 }
 
 // Tolerance is how much more than authorized may be cleared before people are asked to look: a percentage, or
-// in its currency the greater of that and an amount.
+// in its currency the greater of that and an amount. Of the rows in their order the first that fits a clearing counts; a
+// zero field fits all.
 type Tolerance struct {
+	Peer            string
 	MCCLow, MCCHigh string
 	Channel         Channel
 	Percent         int64
@@ -126,7 +128,8 @@ func Tolerances() []Tolerance {
 // tolerance is the one for a clearing.
 func tolerance(rows []Tolerance, r *Request) Tolerance {
 	for _, t := range rows {
-		if within(t.MCCLow, t.MCCHigh, r.Trace.MCC) && (t.Channel == ChannelUnknown || t.Channel == r.Channel) {
+		if (t.Peer == "" || t.Peer == r.Peer) && within(t.MCCLow, t.MCCHigh, r.Trace.MCC) &&
+			(t.Channel == ChannelUnknown || t.Channel == r.Channel) {
 			return t
 		}
 	}

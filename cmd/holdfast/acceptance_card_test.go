@@ -6,12 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"holdfast/authz"
 	"holdfast/authz/keystore"
-	"holdfast/authz/record"
-	"holdfast/store/records"
 	"holdfast/switch/iso"
 )
 
@@ -128,80 +125,112 @@ func (l *line) fileAction(mti, ref, action, reason string) *iso.Message {
 	return l.message(mti, ref, e)
 }
 
-// 12: the seed's eight reasons for a lock answer exactly its action codes, in each edition. What has happened is still
-// taken, and what is irreversible stays.
+// lockCodes are the seed's action codes of its eight reasons, in 1987, 1993 and 2003.
+var lockCodes = map[authz.LockReason][3]string{1: {"41", "208", "2008"}, 2: {"43", "209", "2009"}, 3: {"05", "100", "1000"},
+	4: {"51", "116", "1016"}, 5: {"56", "118", "1018"}, 6: {"75", "106", "1006"}, 7: {"59", "102", "1002"}, 8: {"14", "111", "1011"}}
+
+// 12: the seed's eight reasons for a lock answer exactly its action codes, in each edition, whether the network locked the
+// card or the API. What has happened is still taken, and what is irreversible stays.
 func acceptLocks(t *testing.T, m mode) {
 	var holders []holder
-	for reason := 1; reason <= 8; reason++ {
-		holders = append(holders, holder{ref: fmt.Sprint("r", reason), currency: "EUR", amount: "1000"})
+	for reason := range lockCodes {
+		for _, by := range []string{"network", "api"} {
+			holders = append(holders, holder{ref: fmt.Sprint(by, reason), currency: "EUR", amount: "1000"})
+		}
 	}
-	s := script{mode: m, holders: holders, listeners: listenersIn("iso87-ascii", "iso93-ascii", "cmf-2003")}.open(t)
-	l87, l93, l03 := s.dial("iso87-ascii"), s.dial("iso93-ascii"), s.dial("cmf-2003")
-	for reason, codes := range map[int][3]string{1: {"41", "208", "2008"}, 2: {"43", "209", "2009"}, 3: {"05", "100", "1000"},
-		4: {"51", "116", "1016"}, 5: {"56", "118", "1018"}, 6: {"75", "106", "1006"}, 7: {"59", "102", "1002"}, 8: {"14", "111", "1011"}} {
-		ref, number := fmt.Sprint("r", reason), fmt.Sprint(reason)
-		before := l87.pays("0100", ref, 30_00)
-		a := l87.ask(before, "00")
-		undone := l87.pays("0100", ref, 10_00)
-		l87.ask(undone, "00")
-		switch reason % 3 {
-		case 0:
-			l87.ask(l87.fileAction("0304", ref, "1", number), "00")
-			l87.ask(l87.fileAction("0304", ref, "1", number), "26")
-		case 1:
-			l93.ask(l93.fileAction("0304", ref, "1", number), "300")
-			l93.ask(l93.fileAction("0304", ref, "1", number), "308")
-		default:
-			l03.ask(l03.fileAction("0302", ref, "1", number), "3000")
-			l03.ask(l03.fileAction("0302", ref, "1", number), "3008")
+	s := script{mode: m, holders: holders, listeners: listenersIn("iso87-ascii", "iso93-ascii", "cmf-2003"), manages: true}.open(t)
+	lines := []*line{s.dial("iso87-ascii"), s.dial("iso93-ascii"), s.dial("cmf-2003")}
+	said := func(codes ...string) [3]string { return [3]string(codes) }
+	approved, taken, reversed := said("00", "000", "0000"), said("00", "901", "9001"), said("00", "400", "4000")
+	for reason, codes := range lockCodes {
+		for _, h := range []string{"network", "api"} {
+			ref := fmt.Sprint(h, reason)
+			var later []func()
+			for i, l := range lines {
+				bought, undone := l.pays("0100", ref, 30_00), l.pays("0100", ref, 10_00)
+				a := l.ask(bought, approved[i])
+				l.ask(undone, approved[i])
+				later = append(later, func() {
+					l.ask(l.pays("0220", ref, 30_00, fields{38: a.Get(38)}, about(bought)), taken[i])
+					l.ask(l.pays("0420", ref, 10_00, about(undone)), reversed[i])
+				})
+			}
+			s.locks(ref, h, reason, lines)
+			for i, l := range lines {
+				l.ask(l.pays("0100", ref, 1_00), codes[i])
+				l.ask(l.pays("0200", ref, 1_00), codes[i])
+			}
+			for _, f := range later {
+				f()
+			}
+			s.cases(ref)
+			lines[1].ask(lines[1].pays("0220", ref, 5_00), taken[1])
+			s.has(ref, purse{1000_00 - 3*30_00 - 5_00, 0})
+			s.cases(ref, "FORCE_POST")
+			s.unlocks(ref, reason, lines)
 		}
-		for i, l := range []*line{l87, l93, l03} {
-			l.ask(l.pays("0100", ref, 1_00), codes[i])
-		}
-		l87.ask(l87.pays("0220", ref, 30_00, fields{38: a.Get(38)}, about(before)), "00")
-		l93.ask(l93.pays("0220", ref, 5_00), "901")
-		l87.ask(l87.pays("0420", ref, 10_00, about(undone)), "00")
-		s.has(ref, purse{1000_00 - 35_00, 0})
-		s.cases(ref, "FORCE_POST")
-		s.unlocks(ref, authz.LockReason(reason), l87, l93, l03)
 	}
 }
 
-// unlocks tries to lift a lock by the API's way and by file actions.
-func (s *stage) unlocks(ref string, lock authz.LockReason, l87, l93, l03 *line) {
+// locks locks a card by the network, in the edition that is the reason's turn, or by the API, by who has the turn.
+func (s *stage) locks(ref, by string, reason authz.LockReason, lines []*line) {
 	s.t.Helper()
-	final := lock == 1 || lock == 2 || lock == 5 || lock == 8
-	if final {
-		for _, by := range []record.LockSource{record.LockByUser, record.LockByPartner, record.LockByOperator} {
-			if err := s.office(ref, func(tx *records.Tx, card authz.CardID) error {
-				_, err := tx.UnlockCard(s.t.Context(), 0, card, by, time.Now())
-				return err
-			}); err == nil || !strings.Contains(err.Error(), record.ErrLockFinal.Error()) {
-				s.t.Errorf("lock %d: %s lifts it, or not for its reason: %v", lock, by, err)
-			}
+	turn := int(reason) % len(lines)
+	if by == "network" {
+		l := lines[turn]
+		lock := func(code string) {
+			l.ask(l.fileAction([]string{"0304", "0302", "0300"}[turn], ref, "1", fmt.Sprint(reason)), code)
 		}
-		l87.ask(l87.fileAction("0302", ref, "3", ""), "29")
-		l93.ask(l93.fileAction("0302", ref, "3", ""), "306")
-		l03.ask(l03.fileAction("0302", ref, "3", ""), "3006")
-		l03.ask(l03.fileAction("0304", ref, "1", "3"), "3006")
+		lock([]string{"00", "300", "3000"}[turn])
+		lock([]string{"26", "308", "3008"}[turn])
 		return
 	}
-	l87.ask(l87.fileAction("0302", ref, "3", ""), "00")
-	l03.ask(l03.pays("0100", ref, 1_00), "0000")
+	card, user := s.holder(ref)
+	who := []string{ref, "partner", "admin"}[turn]
+	at := []string{fmt.Sprintf("/customers/me/cards/%d", card), fmt.Sprintf("/secure/customers/%d/cards/%d", user, card),
+		fmt.Sprintf("/admin/cards/%d", card)}[turn]
+	s.api.want(200, nil, s.api.as(who, "POST", at+"/lock", fmt.Sprintf(`{"reasonCode":%d}`, reason)))
 }
 
-// office changes a holder's card as the management API does.
-func (s *stage) office(ref string, change func(*records.Tx, authz.CardID) error) error {
+// unlocks tries to lift a lock by every call of the API that could, and by file actions in every edition.
+func (s *stage) unlocks(ref string, reason authz.LockReason, lines []*line) {
 	s.t.Helper()
-	var card authz.CardID
-	s.rows(func(r records.Row) { card = authz.CardID(r.Int(0)) }, "SELECT id FROM cards WHERE tag = $1", s.tag(ref))
-	_, err := records.Transact(s.t.Context(), s.node.store, s.node.keys, func(tx *records.Tx) error { return change(tx, card) })
-	return err
+	if reason == 1 || reason == 2 || reason == 5 || reason == 8 {
+		for _, call := range [][2]string{{"/unlock", ""}, {"/lock", `{"reasonCode":3}`}} {
+			for _, r := range s.calls(ref, call[0], call[1]) {
+				s.api.refused(409, "CARD_LOCK_IRREVERSIBLE", r)
+			}
+		}
+		for i, l := range lines {
+			l.ask(l.fileAction("0302", ref, "3", ""), []string{"29", "306", "3006"}[i])
+			l.ask(l.fileAction("0304", ref, "1", "3"), []string{"29", "306", "3006"}[i])
+			l.ask(l.pays("0100", ref, 1_00), lockCodes[reason][i])
+		}
+		return
+	}
+	lifted := 0
+	for _, r := range s.calls(ref, "/unlock", "") { // whoever is first lifts it
+		switch {
+		case r.status == 200:
+			lifted++
+		case r.code() != "CARD_NOT_LOCKED":
+			s.t.Errorf("lock %d: an unlock is answered %d %s", reason, r.status, r.code())
+		}
+	}
+	if lifted != 1 {
+		s.t.Errorf("lock %d was lifted %d times", reason, lifted)
+	}
+	for i, l := range lines {
+		l.ask(l.pays("0100", ref, 1_00), []string{"00", "000", "0000"}[i])
+	}
+	lines[0].ask(lines[0].fileAction("0304", ref, "1", fmt.Sprint(reason)), "00")
+	lines[2].ask(lines[2].fileAction("0302", ref, "3", ""), "3000") // by the network, too
+	lines[1].ask(lines[1].pays("0100", ref, 1_00), "000")
 }
 
-// 13: a card that has not been activated is not locked: it has an answer of its own.
+// 13: a card that has not been activated is not locked: it has an answer of its own, until it is activated.
 func acceptActivation(t *testing.T, m mode) {
-	s := script{mode: m, holders: []holder{{ref: "new", currency: "EUR", amount: "1000", state: "INACTIVE"}},
+	s := script{mode: m, holders: []holder{{ref: "new", currency: "EUR", amount: "1000", state: "INACTIVE"}}, manages: true,
 		listeners: listenersIn("iso87-ascii", "iso93-ascii", "cmf-2003")}.open(t)
 	codes := map[string][2]string{"iso87-ascii": {"78", "00"}, "iso93-ascii": {"125", "000"}, "cmf-2003": {"1025", "0000"}}
 	for dialect, code := range codes {
@@ -209,12 +238,10 @@ func acceptActivation(t *testing.T, m mode) {
 		l.ask(l.pays("0100", "new", 10_00), code[0])
 	}
 	s.has("new", purse{1000_00, 0})
-	if err := s.office("new", func(tx *records.Tx, card authz.CardID) error {
-		_, err := tx.MoveCard(t.Context(), 0, card, record.ActActivate, time.Now())
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
+	card, _ := s.holder("new")
+	unlock := s.api.as("new", "POST", fmt.Sprintf("/customers/me/cards/%d/unlock", card), "")
+	s.api.refused(409, "CARD_NOT_LOCKED", unlock)
+	s.api.want(200, nil, s.api.as("new", "POST", fmt.Sprintf("/customers/me/cards/%d/activate", card), ""))
 	for dialect, code := range codes {
 		l := s.dial(dialect)
 		l.ask(l.pays("0100", "new", 10_00), code[1])

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -85,6 +84,9 @@ func acceptLostAnswer(t *testing.T, m mode) {
 	l.ask(overtaken, "05")
 	s.has("anna", purse{1000_00, 0})
 	s.lives("anna", "AUTHORIZATION REVERSED 4000", "REVERSAL RECORDED 0", "REVERSAL RECORDED 0", "AUTHORIZATION DECLINED 0")
+	if d := s.deposit(978); d.held != 0 {
+		t.Errorf("the deposit holds %d", d.held)
+	}
 	s.cases("anna")
 }
 
@@ -92,7 +94,7 @@ func acceptLostAnswer(t *testing.T, m mode) {
 func acceptLateDecision(t *testing.T, m mode) {
 	listeners := listenersIn("iso87-ascii")
 	listeners[0].Settings.Deadline = 250 * time.Millisecond
-	s := script{mode: m, holders: one, listeners: listeners}.open(t)
+	s := script{mode: m, holders: one, listeners: listeners, stops: true}.open(t)
 	l := s.dial("iso87-ascii")
 	release := s.hang()
 	purchase := l.pays("0100", "anna", 60_00)
@@ -115,26 +117,6 @@ func acceptLateDecision(t *testing.T, m mode) {
 	l.ask(l.again(purchase, "0121", fields{38: "STAND1", 39: "00"}), "00")
 	s.has("anna", purse{1000_00, 60_00})
 	s.cases("anna")
-}
-
-// hang has the store wait, as for a disk that does not answer, until release is called.
-func (s *stage) hang() (release func()) {
-	held, done, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1) // one end
-	// owned by release, which waits for its end
-	go func() {
-		ended <- s.node.store.Update(context.Background(), func(records.Querier) error {
-			close(held)
-			<-done
-			return nil
-		})
-	}()
-	<-held
-	return func() {
-		close(done)
-		if err := <-ended; err != nil {
-			s.t.Error(err)
-		}
-	}
 }
 
 // 04: an approval in stand-in on a lost card without funds binds us all the same, and people are asked to look.

@@ -49,7 +49,7 @@ func (l *line) message(mti, ref string, changes ...fields) *iso.Message {
 	n := l.s.serial()
 	at := l.s.began().Add(time.Duration(n) * time.Second)
 	e := fields{2: l.s.cards[ref], 3: "000000", 7: at.Format("0102150405"), 11: fmt.Sprintf("%06d", n), 32: "123456",
-		37: fmt.Sprintf("%012d", n), 41: "TERM0001", 42: "MERCHANT0000001"}
+		37: fmt.Sprintf("%012d", n), 41: fmt.Sprintf("%-*s", l.dialect.Spec().Fields[41].Spec().Length, "TERM0001"), 42: "MERCHANT0000001"}
 	switch edition(l.dialect) {
 	case '0':
 		maps.Copy(e, fields{12: at.Format("150405"), 13: at.Format("0102"), 14: "4912", 18: "5411", 22: "011", 25: "00",
@@ -57,8 +57,7 @@ func (l *line) message(mti, ref string, changes ...fields) *iso.Message {
 	case '1':
 		maps.Copy(e, fields{12: at.Format("060102150405"), 14: "4912", 22: "21010121314C", 24: "100", 26: "5411"})
 	default:
-		maps.Copy(e, fields{11: fmt.Sprintf("%012d", n), 12: at.Format("20060102150405"), 14: "4912", 24: "100", 26: "5411",
-			41: "TERM0001        "})
+		maps.Copy(e, fields{11: fmt.Sprintf("%012d", n), 12: at.Format("20060102150405"), 14: "4912", 24: "100", 26: "5411"})
 	}
 	if mti[1] == '4' { // a reversal: what it is about stands in the changes
 		for _, de := range []int{14, 22, 43} {

@@ -48,6 +48,10 @@ type peerSettings struct {
 	FileActions   bool          `yaml:"fileActions"`
 	KeyOverlap    time.Duration `yaml:"keyOverlap"`
 	MAC           *macConfig    `yaml:"mac"`
+
+	Network    string            `yaml:"network"`    // whose public rules its holds live by
+	HoldLives  []lifeConfig      `yaml:"holdLives"`  // before those
+	Tolerances []toleranceConfig `yaml:"tolerances"` // of clearings; nil: the usual ones
 }
 
 // programConfig gives the cards of some BINs action codes of their own.
@@ -69,6 +73,14 @@ type listenerConfig struct {
 	TLS           *tlsConfig    `yaml:"tls"`
 	IdleTimeout   time.Duration `yaml:"idleTimeout"`
 	DrainTimeout  time.Duration `yaml:"drainTimeout"`
+}
+
+// name is the listener's, which is its peer's too when it has settings of its own.
+func (l *listenerConfig) name() string {
+	if l.Name == "" {
+		return "network"
+	}
+	return l.Name
 }
 
 const configBytesMax = 1 << 20
@@ -110,13 +122,10 @@ const quietTimeout = 200 * time.Millisecond
 
 // setup checks a listener and fills what was left out. peers are those that listeners may share.
 func (l listenerConfig) setup(peers map[string]*gateway.Peer) (listenerSetup, error) {
-	set := func(field *string, usual string) {
-		if *field == "" {
-			*field = usual
-		}
+	if l.Address == "" {
+		l.Address = "127.0.0.1:8583"
 	}
-	set(&l.Address, "127.0.0.1:8583")
-	set(&l.Name, "network")
+	l.Name = l.name()
 	bad := func(err error) (listenerSetup, error) {
 		return listenerSetup{}, usageError{fmt.Errorf("listener %s: %w", l.Name, err)}
 	}
@@ -172,6 +181,9 @@ func (c peerSettings) peer(name string) (*gateway.Peer, error) {
 	}
 	rule, err := c.MAC.rule(dialect)
 	if err != nil {
+		return nil, err
+	}
+	if _, _, err := c.rules(name); err != nil {
 		return nil, err
 	}
 	p := &gateway.Peer{Name: name, Dialect: dialect, RequireSignOn: c.RequireSignOn, Deadline: c.Deadline,

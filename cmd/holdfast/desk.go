@@ -49,9 +49,9 @@ func (d desk) CutOver(ctx context.Context, peer string, day authz.Day, at time.T
 }
 
 // Totals implements [gateway.Books].
-func (d desk) Totals(ctx context.Context, peer string, day authz.Day, c money.Currency) (t authz.Totals, err error) {
+func (d desk) Totals(ctx context.Context, peer string, day authz.Day, c money.Currency, counts bool) (t authz.Totals, err error) {
 	err = d.store.View(ctx, func(q records.Querier) error {
-		t, err = records.Reconcile(ctx, q, peer, day, c)
+		t, err = records.Reconcile(ctx, q, peer, day, c, counts)
 		return err
 	})
 	return t, err

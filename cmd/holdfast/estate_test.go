@@ -79,20 +79,27 @@ func openEstate(t *testing.T, s *site, change ...func(*config)) *estate {
 	unhurried := func(cfg *config) {
 		cfg.Management.Limits = limitsConfig{PerSecondMax: 1e6, DecryptionsPerSecondMax: 1e6}
 	}
-	e := &estate{office: openOfficeOn(t, cfg, append([]func(*config){unhurried}, change...)...), clients: map[string]*http.Client{},
-		tokens: map[string]string{}, network: s}
-	path := filepath.Join(t.TempDir(), "keys.json")
+	e := newEstate(openOfficeOn(t, cfg, append([]func(*config){unhurried}, change...)...), s)
+	e.populate()
+	return e
+}
+
+// newEstate is an office of which nobody is known yet.
+func newEstate(o *office, network *site) *estate {
+	o.t.Helper()
+	e := &estate{office: o, clients: map[string]*http.Client{}, tokens: map[string]string{}, network: network}
+	path := filepath.Join(o.t.TempDir(), "keys.json")
 	_, err := keystore.Create(path, nil)
 	var own *keystore.Store
 	if err == nil {
 		own, _, err = keystore.Complete(path, nil)
 	}
 	if err != nil {
-		t.Fatal(err)
+		o.t.Fatal(err)
 	}
 	e.box, e.key = jwe.New(own, jwe.Limits{PerSecondMax: 1e6}), own.EncryptionKeys()[0].Key
+	e.clients[""] = e.http()
 	e.readDocument()
-	e.populate()
 	return e
 }
 
@@ -140,7 +147,6 @@ func (e *estate) populate() {
 		e.do(func(ctx context.Context, tx *records.Tx) error { return tx.InsertOperator(ctx, &o) })
 		e.tokens[name] = e.newSession(record.Session{Kind: record.SessionOperator, Operator: o.ID})
 	}
-	e.clients[""] = e.http()
 }
 
 // newUser registers a user of a partner whose answers are encrypted for the estate's key.

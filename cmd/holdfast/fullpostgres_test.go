@@ -52,19 +52,11 @@ func TestNodesOutlivePostgreSQL(t *testing.T) {
 	t.Run("stopped", func(t *testing.T) {
 		var from, to time.Time
 		outcomes := s.fault(t, nodes, store, &all, func(*traffic) {
-			pids := append(s.postgresProcesses(t), postmaster(t, data))
-			each := func(what syscall.Signal) {
-				for _, pid := range pids {
-					if err := syscall.Kill(pid, what); err != nil && !errors.Is(err, syscall.ESRCH) {
-						t.Error(err)
-					}
-				}
-			}
-			each(syscall.SIGSTOP)
+			resume := s.stopPostgres(t, data)
 			from = time.Now()
 			lasts(3 * time.Second)
 			to = time.Now()
-			each(syscall.SIGCONT)
+			resume()
 		})
 		refusedBetween(t, outcomes, from.Add(fullSlack/2), to)
 	})
@@ -125,6 +117,22 @@ func (s *site) postgresProcesses(t *testing.T) (pids []int) {
 		pids = append(pids, number(t, pid))
 	}
 	return pids
+}
+
+// stopPostgres has PostgreSQL stand still with its connections open, as a machine does whose disk hangs, until resume is
+// called.
+func (s *site) stopPostgres(t *testing.T, data string) (resume func()) {
+	t.Helper()
+	pids := append(s.postgresProcesses(t), postmaster(t, data))
+	each := func(what syscall.Signal) {
+		for _, pid := range pids {
+			if err := syscall.Kill(pid, what); err != nil && !errors.Is(err, syscall.ESRCH) {
+				t.Error(err)
+			}
+		}
+	}
+	each(syscall.SIGSTOP)
+	return func() { each(syscall.SIGCONT) }
 }
 
 // postmaster is PostgreSQL's first process.

@@ -102,10 +102,6 @@ func openOfficeOn(t *testing.T, cfg config, change ...func(*config)) *office {
 	if n.management, err = n.openManagement(&cfg); err != nil {
 		t.Fatal(err)
 	}
-	for i, url := range []*string{&o.public, &o.secure, &o.ops} {
-		*url = "https://" + n.management.listeners[i].Net.Addr().String()
-	}
-	o.ops = "http" + strings.TrimPrefix(o.ops, "https")
 	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -114,13 +110,23 @@ func openOfficeOn(t *testing.T, cfg config, change ...func(*config)) *office {
 		}
 	})
 	t.Cleanup(func() { stop(); wg.Wait() })
+	o.reach()
+	return o
+}
+
+// reach learns where the node's listeners are, and its certificate.
+func (o *office) reach() {
+	o.t.Helper()
+	for i, url := range []*string{&o.public, &o.secure, &o.ops} {
+		*url = "https://" + o.node.management.listeners[i].Net.Addr().String()
+	}
+	o.ops = "http" + strings.TrimPrefix(o.ops, "https")
 	text, err := os.ReadFile(filepath.Join(o.data, serverCertificateFile))
 	if err != nil {
-		t.Fatal(err)
+		o.t.Fatal(err)
 	}
 	o.ca = x509.NewCertPool()
 	o.ca.AppendCertsFromPEM(text)
-	return o
 }
 
 // enrol makes the partner, its certificate by the command line, and a user.

@@ -125,8 +125,12 @@ func (n *node) assemble(ctx context.Context, cfg *config) error {
 	if err != nil {
 		return err
 	}
+	lives, tolerances, err := cfg.rules()
+	if err != nil {
+		return usageError{err}
+	}
 	journal, holds := faulty(n.store, n.holds)
-	n.authorizer, err = authz.New(authz.Config{Node: cfg.Node, Now: n.clock.Now, LastID: last,
+	n.authorizer, err = authz.New(authz.Config{Node: cfg.Node, Now: n.clock.Now, LastID: last, Lives: lives, Tolerances: tolerances,
 		Overlap: cfg.Store == storeFull}, n.store, holds, journal, n.keys)
 	if err != nil {
 		return err
@@ -262,13 +266,13 @@ func (n *node) care(ctx context.Context) {
 	if err := errors.Join(n.route(ctx), n.days(ctx)); err != nil && ctx.Err() == nil {
 		n.log.Warn("read what other nodes may have changed", slog.Any("cause", err))
 	}
-	switch ended, err := n.authorizer.ExpireHolds(ctx, time.Now()); {
+	switch ended, err := n.authorizer.ExpireHolds(ctx, n.clock.Now()); {
 	case err != nil && ctx.Err() == nil:
 		n.log.Warn("end expired holds", slog.Any("cause", err))
 	case ended > 0:
 		n.log.Info("ended holds whose time had passed", slog.Int("holds", ended))
 	}
-	switch swept, err := sweep(ctx, n.holds, n.store, time.Now().Add(-n.sweepAge)); {
+	switch swept, err := sweep(ctx, n.holds, n.store, n.clock.Now().Add(-n.sweepAge)); {
 	case err != nil && ctx.Err() == nil:
 		n.log.Warn("sweep the holds", slog.Any("cause", err))
 	case swept > 0:

@@ -137,6 +137,10 @@ func (n *network) read(e gateway.Encoder, id authz.ID) (sandbox.Answer, error) {
 // processing are DE 3 by what the cardholder does.
 var processing = map[authz.Transaction]string{authz.Purchase: "000000", authz.Cash: "010000", authz.Refund: "200000"}
 
+// originals are the message types that DE 90 names.
+var originals = map[authz.Kind]string{authz.Authorization: "0100", authz.AuthorizationAdvice: "0120", authz.Financial: "0200",
+	authz.FinancialAdvice: "0220", authz.Reversal: "0400"}
+
 // write makes the message. A message that follows another has its reference, and says in DE 90 which it was.
 func (n *network) write(m *sandbox.Message) ([]byte, error) {
 	at := m.At.UTC()
@@ -160,7 +164,8 @@ func (n *network) write(m *sandbox.Message) ([]byte, error) {
 	}
 	if o := m.Original; o != nil {
 		e[37], e[41] = orElse(o.RRN, rrn), orElse(o.Terminal, sandboxTerminal)
-		e[90] = "0100" + fmt.Sprintf("%06s", o.STAN) + "0000000000" + fmt.Sprintf("%022d", 0)
+		// What we do not know of the original is zeros, which match all.
+		e[90] = originals[o.Kind] + fmt.Sprintf("%06s", o.STAN) + fmt.Sprintf("%032d", 0)
 		if o.ApprovalCode != "" {
 			e[38] = o.ApprovalCode
 		}

@@ -29,7 +29,7 @@ type Tx interface {
 
 // Message is what a network is to send.
 type Message struct {
-	MTI      string // of 1987: 0100, 0120, 0220 or 0420
+	MTI      string // of 1987: 0100, 0120, 0200, 0220 or 0400
 	Card     record.FullCard
 	Class    authz.Transaction
 	Amount   money.Amount
@@ -37,7 +37,7 @@ type Message struct {
 	Merchant string
 	MCC      string
 	Entry    string              // DE 22
-	Original *record.Explanation // of what follows another message
+	Original *record.Explanation // of what follows another message; a refund does not, it only looks like one
 	At       time.Time
 }
 
@@ -168,8 +168,9 @@ func another(m *Message, amount *int64) error {
 	return nil
 }
 
+// refund is a transaction of its own at the same merchant: its money comes at once.
 func refund(m *Message, amount *int64) error {
-	m.Class = authz.Refund
+	m.Class, m.Original = authz.Refund, nil
 	return another(m, amount)
 }
 
@@ -252,9 +253,9 @@ func (room *Room) Routes() []mgmt.Bound {
 	}
 	return []mgmt.Bound{
 		first(row("/sandbox/transactions", "Send an authorization, or the advice of one"), room.pay),
-		first(row("/sandbox/transactions/{id}/reversal", "Reverse a transaction; the amount is what stays"), room.follow("0420", reverse)),
+		first(row("/sandbox/transactions/{id}/reversal", "Reverse a transaction; the amount is what stays"), room.follow("0400", reverse)),
 		first(row("/sandbox/transactions/{id}/clearing", "Clear a transaction"), room.follow("0220", another)),
-		first(row("/sandbox/transactions/{id}/refund", "Refund a transaction"), room.follow("0220", refund)),
+		first(row("/sandbox/transactions/{id}/refund", "Refund a transaction"), room.follow("0200", refund)),
 		first(row("/sandbox/orders/{id}/personalize", "Make and deliver a card now"), room.personalize),
 		mgmt.Handle(row("/sandbox/clock", "Let time pass"), room.advance),
 	}

@@ -75,10 +75,11 @@ func (a tables) settle(e *authz.Entry) error {
 	if s.Day == 0 {
 		return nil
 	}
-	return a.exec("INSERT INTO settlements (authorization_id, peer, day, currency, amount) VALUES (?1,?2,?3,?4,?5)", func(b *binder) {
+	const insert = "INSERT INTO settlements (authorization_id, peer, day, currency, amount, fee, processing) VALUES (?1,?2,?3,?4,?5,?6,?7)"
+	return a.exec(insert, func(b *binder) {
 		b.int(int64(q.ID))
 		b.text(q.Peer)
-		b.int(int64(s.Day), numeric(s.Amount.Currency), s.Amount.Minor)
+		b.int(int64(s.Day), numeric(s.Amount.Currency), s.Amount.Minor, s.Fee, s.Processing)
 	})
 }
 

@@ -14,7 +14,7 @@ func Journal(t *testing.T, open func(testing.TB) Store) {
 	for _, test := range slices.Concat(journal, lives, undone, credits, evidenceTests, limitTests) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := &bench{NewWorld(t, open(t)), 1 << 40}
+			b := &bench{NewWorld(t, open(t)), authz.FirstID(Epoch)}
 			test.run(t, b)
 			b.Verify()
 		})

@@ -3,6 +3,7 @@ package storetest
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"holdfast/authz"
 	"holdfast/authz/money"
@@ -14,7 +15,7 @@ func (b *bench) totals(day authz.Day) authz.Totals {
 	b.t.Helper()
 	var t authz.Totals
 	if err := b.Store.View(b.t.Context(), func(q records.Querier) (err error) {
-		t, err = records.Reconcile(b.t.Context(), q, "network", day, EUR(b.t))
+		t, err = records.Reconcile(b.t.Context(), q, "network", day, EUR(b.t), true)
 		return err
 	}); err != nil {
 		b.t.Fatal(err)
@@ -37,10 +38,15 @@ func reconciled(t *testing.T, b *bench) {
 		b.decided(b.entry(b.Alice, r, authz.Approved), authz.Committed, authz.Approved)
 		return r
 	}
-	first := approve(b.settled(today, authz.Financial, 10_00))
+	charged := b.settled(today, authz.Financial, 10_00)
+	charged.Settlement.Fee, charged.Settlement.Processing = 25, -3
+	first := approve(charged)
 	second := approve(b.settled(today, authz.Financial, 5_00))
 	approve(b.settled(tomorrow, authz.Financial, 1_00))
 	b.approve(b.Alice, authz.Authorization, 2_00)
+	question := b.Request(b.Alice, authz.Authorization, 0)
+	question.Transaction = authz.Inquiry
+	approve(question)
 	b.decided(b.entry(b.Alice, b.settled(today, authz.Financial, UserFunds), authz.FundsShort), authz.Committed, authz.FundsShort)
 	other := b.settled(today, authz.Financial, 3_00)
 	other.Peer = "another"
@@ -63,13 +69,26 @@ func reconciled(t *testing.T, b *bench) {
 	undo(tomorrow, second, 0) // another reversal of the same: nothing is left to give back
 	undo(tomorrow, b.settled(today, authz.Financial, 7_00), 0)
 
-	want := authz.Totals{Debits: authz.Total{Count: 2, Amount: 15_00}, DebitReversals: authz.Total{Count: 1, Amount: 4_00}}
+	want := authz.Totals{Debits: authz.Total{Count: 2, Amount: 15_00}, DebitReversals: authz.Total{Count: 1, Amount: 4_00},
+		DebitFees: authz.Fees{Transaction: 25, Processing: -3}, Inquiries: 1, Authorizations: 1}
 	if got := b.totals(today); got != want || got.Net() != 11_00 {
 		t.Errorf("today: %+v net %d, want %+v", got, got.Net(), want)
 	}
 	want = authz.Totals{Debits: authz.Total{Count: 1, Amount: 1_00}, DebitReversals: authz.Total{Count: 1, Amount: 5_00}}
 	if got := b.totals(tomorrow); got != want || got.Net() != -4_00 {
 		t.Errorf("tomorrow: %+v net %d, want %+v", got, got.Net(), want)
+	}
+	// What moved no money counts between the cut-overs of the peer, here in the afternoon of its first day.
+	late := b.Request(b.Alice, authz.AuthorizationAdvice, 2_00)
+	late.ReceivedAt, late.StoodIn = Epoch.Add(2*time.Hour), true
+	b.decided(b.entry(b.Alice, late, authz.AdviceAccepted), authz.Committed, authz.AdviceAccepted)
+	if err := b.Store.Update(t.Context(), func(q records.Querier) error {
+		return records.CutOver(t.Context(), q, "network", tomorrow, Epoch.Add(time.Hour))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if now, next := b.totals(today).Authorizations, b.totals(tomorrow).Authorizations; now != 1 || next != 1 {
+		t.Errorf("of the authorizations %d are today's and %d tomorrow's, want one each", now, next)
 	}
 }
 

@@ -14,10 +14,11 @@ type Mark struct {
 }
 
 // Begin opens a frame at the end of dst: it leaves room for the length and appends the header, which must have
-// HeaderBytes bytes. The caller then appends the body to the slice returned, and closes the frame with End.
+// HeaderBytes bytes, or be one that [Reader.Next] has returned. The caller then appends the body to the slice returned,
+// and closes the frame with End.
 func (f Format) Begin(dst []byte, header []byte) ([]byte, Mark) {
 	mark := Mark{at: len(dst), headerBytes: len(header)}
-	dst = append(dst, "\x00\x00\x00\x00"[:f.lengthBytes()]...)
+	dst = append(dst, noLength[:f.lengthBytes()]...)
 	return append(dst, header...), mark
 }
 
@@ -27,16 +28,19 @@ func (f Format) Begin(dst []byte, header []byte) ([]byte, Mark) {
 func (f Format) End(dst []byte, mark Mark) ([]byte, error) {
 	body := len(dst) - mark.at - f.lengthBytes() - mark.headerBytes
 	switch {
-	case mark.headerBytes != f.HeaderBytes():
+	case !f.headerFits(mark.headerBytes):
 		return dst[:min(mark.at, len(dst))], fmt.Errorf("end frame: the header has %d bytes, %s wants %d",
 			mark.headerBytes, f, f.HeaderBytes())
 	case body < 1:
 		return dst[:min(mark.at, len(dst))], errors.New("end frame: the body is empty")
-	case body > f.BodyBytesMax():
+	case body > f.BodyBytesMax()-mark.headerBytes+f.HeaderBytes():
 		return dst[:mark.at], fmt.Errorf("end frame: %w: %d bytes, %s allows %d", ErrTooLong, body, f, f.BodyBytesMax())
 	}
-	f.putLength(dst[mark.at:], body+f.overhead())
+	f.putLength(dst[mark.at:], body+f.overhead()+mark.headerBytes-f.HeaderBytes())
 	f.finishHeader(dst[mark.at+f.lengthBytes():])
+	if f.trailer != trailerNone {
+		dst = append(dst, etx)
+	}
 	return dst, nil
 }
 
@@ -49,7 +53,7 @@ func (f Format) Append(dst, header, body []byte) ([]byte, error) {
 // AppendKeepAlive appends a frame of length zero.
 func (f Format) AppendKeepAlive(dst []byte) []byte {
 	at := len(dst)
-	dst = append(dst, "\x00\x00\x00\x00"[:f.lengthBytes()]...)
+	dst = append(dst, noLength[:f.lengthBytes()]...)
 	f.putLength(dst[at:], 0)
 	return dst
 }

@@ -10,14 +10,18 @@ import (
 type lengthKind uint8
 
 const (
-	bin2   lengthKind = iota // two bytes, big-endian
-	bin3                     // three bytes, big-endian
-	bin4                     // four bytes, big-endian
-	bin2le                   // two bytes, little-endian
-	bcd2                     // four digits in two bytes
-	ascii4                   // four ASCII digits
-	hex4                     // four ASCII hexadecimal digits
-	vmlh                     // two bytes, big-endian, then two zero bytes
+	bin2    lengthKind = iota // two bytes, big-endian
+	bin3                      // three bytes, big-endian
+	bin4                      // four bytes, big-endian
+	bin2le                    // two bytes, little-endian
+	bcd2                      // four digits in two bytes
+	ascii4                    // four ASCII digits
+	hex4                      // four ASCII hexadecimal digits
+	vmlh                      // two bytes, big-endian, then two zero bytes
+	bin2res                   // two bytes, big-endian, then two reserved bytes of any content
+	ascii3                    // three ASCII digits
+	ascii5                    // five ASCII digits
+	ascii6                    // six ASCII digits
 )
 
 // lengthKinds has one row a kind, in the order of the constants.
@@ -34,7 +38,15 @@ var lengthKinds = [...]struct {
 	ascii4: {"ascii4", 4, 9999},
 	hex4:   {"hex4", 4, 0xFFFF},
 	vmlh:   {"vmlh", 4, 0xFFFF},
+
+	bin2res: {"bin2res", 4, 0xFFFF},
+	ascii3:  {"ascii3", 3, 999},
+	ascii5:  {"ascii5", 5, BytesMax + headerBytesMax + 6},
+	ascii6:  {"ascii6", 6, BytesMax + headerBytesMax + 7},
 }
+
+// noLength is room for the widest of them.
+const noLength = "\x00\x00\x00\x00\x00\x00"
 
 const (
 	// BytesMax is the largest body that any format may carry, in bytes.
@@ -46,18 +58,33 @@ const (
 // Format says how frames are laid out on a link: how the length is written, whether it counts itself, and which
 // header stands between length and body. The length always counts the header. The zero value is "bin2". A Format is
 // a comparable value.
+//
+// Some hosts end each frame with the byte 03 (ETX), which the length counts or does not.
 type Format struct {
 	kind        lengthKind
 	inclusive   bool // the length counts its own bytes too
 	header      headerKind
 	headerBytes uint8  // 0 = no header
 	template    string // of a fixed header, its bytes
+	trailer     trailer
 }
 
-// Parse reads a format as it is written in configuration and flags: the kind of length (bin2, bin3, bin4, bin2le,
-// bcd2, ascii4, hex4 or vmlh), then in any order and each at most once "+incl" when the length counts itself, and
-// one header: "+tpdu", "+cup", "+base1", "+base24", "+hdr=N" (1 to 255 bytes, echoed) or "+fixed=HEX" (the same bytes
-// in front of everything that is sent). "nac" is another name of "bin2+tpdu".
+// trailer says whether the byte ETX ends a frame, and whether the length counts it.
+type trailer uint8
+
+const (
+	trailerNone trailer = iota
+	trailerCounted
+	trailerFree
+)
+
+const etx = 0x03
+
+// Parse reads a format as it is written in configuration and flags: the kind of length (bin2, bin3, bin4, bin2le, bcd2,
+// ascii3, ascii4, ascii5, ascii6, hex4, vmlh or bin2res), then in any order and each at most once "+incl" when the length
+// counts itself, "+etx" when the byte 03 ends the frame and is counted ("+etx-free": and is not), and one header: "+tpdu",
+// "+cup", "+base1", "+base24", "+hdr=N" (1 to 255 bytes, echoed) or "+fixed=HEX" (the same bytes in front of everything
+// that is sent). "nac" is another name of "bin2+tpdu".
 func Parse(s string) (Format, error) {
 	name, rest, more := strings.Cut(s, "+")
 	f, err := parseKind(name)
@@ -83,8 +110,8 @@ func parseKind(name string) (Format, error) {
 			return Format{kind: lengthKind(kind)}, nil
 		}
 	}
-	return Format{}, fmt.Errorf("unknown kind of length %q (want bin2, bin3, bin4, bin2le, bcd2, ascii4, hex4, vmlh or nac)",
-		name)
+	return Format{}, fmt.Errorf("unknown kind of length %q (want bin2, bin3, bin4, bin2le, bcd2, ascii3 to ascii6, hex4, vmlh, "+
+		"bin2res or nac)", name)
 }
 
 func (f *Format) parseSuffix(suffix string) error {
@@ -93,6 +120,13 @@ func (f *Format) parseSuffix(suffix string) error {
 			return fmt.Errorf("suffix %q is given twice", suffix)
 		}
 		f.inclusive = true
+		return nil
+	}
+	if suffix == "etx" || suffix == "etx-free" {
+		if f.trailer != trailerNone {
+			return fmt.Errorf("suffix %q is a second end", suffix)
+		}
+		f.trailer = map[string]trailer{"etx": trailerCounted, "etx-free": trailerFree}[suffix]
 		return nil
 	}
 	name, value, hasValue := strings.Cut(suffix, "=")
@@ -106,7 +140,7 @@ func (f *Format) parseSuffix(suffix string) error {
 		f.header, f.headerBytes = headerKind(kind), row.bytes
 		return f.parseHeaderValue(value)
 	}
-	return fmt.Errorf("unknown suffix %q (want incl, tpdu, cup, base1, base24, hdr=N or fixed=HEX)", suffix)
+	return fmt.Errorf("unknown suffix %q (want incl, etx, etx-free, tpdu, cup, base1, base24, hdr=N or fixed=HEX)", suffix)
 }
 
 // String gives the format back as [Parse] reads it, in one canonical order.
@@ -115,6 +149,7 @@ func (f Format) String() string {
 	if f.inclusive {
 		s += "+incl"
 	}
+	s += [...]string{trailerNone: "", trailerCounted: "+etx", trailerFree: "+etx-free"}[f.trailer]
 	switch f.header {
 	case headerNone:
 		return s
@@ -155,6 +190,9 @@ func (f Format) overhead() int {
 	n := int(f.headerBytes)
 	if f.inclusive {
 		n += f.lengthBytes()
+	}
+	if f.trailer == trailerCounted {
+		n++
 	}
 	return n
 }

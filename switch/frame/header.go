@@ -15,7 +15,7 @@ const (
 	headerOpaque            // comes back as it is
 	headerTPDU              // identifier, destination, source: the two addresses are swapped
 	headerCUP               // a TPDU and six bytes that come back
-	headerBASE1             // 22 bytes: the two stations are swapped, the total length is ours
+	headerBASE1             // 22 bytes: the two stations are swapped, the total length is ours; 26 of a rejection
 	headerBASE24            // 12 characters: the status is cleared, the responder is the host
 	headerFixed             // always the same bytes
 )
@@ -32,7 +32,8 @@ var headerKinds = [...]struct {
 // The parts of headers that we write, by their offset.
 const (
 	base1Total, base1Destination, base1Source = 3, 5, 8 // two bytes, three bytes, three bytes
-	base24Status, base24Responder             = 7, 11   // three characters, one character
+	base1Bitmap, base1Code, base1RejectBytes  = 22, 24, 26
+	base24Status, base24Responder             = 7, 11 // three characters, one character
 	base24Host                                = '5'
 )
 
@@ -60,6 +61,10 @@ func (f *Format) parseHeaderValue(value string) error {
 func (f Format) ReplyHeader(dst []byte, requestHeader []byte) []byte {
 	at := len(dst)
 	dst = append(dst, requestHeader...)
+	if f.header == headerBASE1 && len(requestHeader) == base1RejectBytes {
+		dst = dst[:at+f.HeaderBytes()]
+		dst[at] = f.headerBytes
+	}
 	h := dst[at:]
 	if len(h) != f.HeaderBytes() {
 		return dst // End will refuse it
@@ -107,17 +112,40 @@ func (f Format) finishHeader(payload []byte) {
 	}
 }
 
+// headerIn is the size of the header at the start of what the length counts. One of BASE I says itself that it is longer
+// than usual, by a bitmap and the code of a rejection.
+func (f Format) headerIn(payload []byte) int {
+	if f.header == headerBASE1 && len(payload) > base1RejectBytes && payload[0] == base1RejectBytes {
+		return base1RejectBytes
+	}
+	return f.HeaderBytes()
+}
+
+// headerFits reports whether a header may have so many bytes.
+func (f Format) headerFits(n int) bool {
+	return n == f.HeaderBytes() || f.header == headerBASE1 && n == base1RejectBytes
+}
+
+// Rejected reports whether a header says that the network gives a message of ours back because it cannot use it, and the
+// four digits that say why. Such a frame is answered by nobody.
+func (f Format) Rejected(header []byte) (code string, rejected bool) {
+	if f.header != headerBASE1 || len(header) != base1RejectBytes || header[base1Bitmap]&0x80 == 0 {
+		return "", false
+	}
+	return hex.EncodeToString(header[base1Code:]), true
+}
+
 // Plausible reports whether a received header can be of the format's kind, as far as its bytes tell. An opaque one
 // always can.
 func (f Format) Plausible(header []byte) bool {
-	if len(header) != f.HeaderBytes() {
+	if !f.headerFits(len(header)) {
 		return false
 	}
 	switch f.header {
 	case headerTPDU, headerCUP:
 		return header[0] == 0x60
 	case headerBASE1:
-		return header[0] == 22 && (header[1] == 1 || header[1] == 2)
+		return int(header[0]) == len(header) && (header[1] == 1 || header[1] == 2)
 	case headerBASE24:
 		return string(header[:3]) == "ISO"
 	case headerFixed:

@@ -13,6 +13,8 @@ const (
 	Short
 	// Long: the length announces more than the largest body.
 	Long
+	// End: the byte that must end the frame is not where the length says.
+	End
 )
 
 // String names the fault.
@@ -24,6 +26,8 @@ func (f Fault) String() string {
 		return "is below the minimum"
 	case Long:
 		return "is above the maximum"
+	case End:
+		return "does not lead to the end of the frame"
 	}
 	return "is wrong"
 }
@@ -53,8 +57,8 @@ func (f Format) length(p []byte) (int, bool) {
 		return int(p[1])<<8 | int(p[0]), true
 	case bcd2:
 		return digits(4, 10, func(i int) byte { return p[i/2] >> (4 * (1 - i%2)) & 0xF })
-	case ascii4:
-		return digits(4, 10, func(i int) byte { return p[i] - '0' })
+	case ascii3, ascii4, ascii5, ascii6:
+		return digits(f.lengthBytes(), 10, func(i int) byte { return p[i] - '0' })
 	case hex4:
 		return digits(4, 16, func(i int) byte { return hexValue(p[i]) })
 	case vmlh:
@@ -100,11 +104,14 @@ func (f Format) putLength(p []byte, n int) {
 	case bcd2:
 		p[0] = byte(n/1000%10<<4 | n/100%10)
 		p[1] = byte(n/10%10<<4 | n%10)
-	case ascii4:
-		p[0], p[1], p[2], p[3] = '0'+byte(n/1000%10), '0'+byte(n/100%10), '0'+byte(n/10%10), '0'+byte(n%10)
+	case ascii3, ascii4, ascii5, ascii6:
+		for i := f.lengthBytes() - 1; i >= 0; i-- {
+			p[i] = '0' + byte(n%10)
+			n /= 10
+		}
 	case hex4:
 		p[0], p[1], p[2], p[3] = upper[n>>12&0xF], upper[n>>8&0xF], upper[n>>4&0xF], upper[n&0xF]
-	case vmlh:
+	case vmlh, bin2res:
 		p[0], p[1], p[2], p[3] = byte(n>>8), byte(n), 0, 0
 	default:
 		p[0], p[1] = byte(n>>8), byte(n)

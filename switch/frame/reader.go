@@ -103,15 +103,22 @@ func (r *Reader) Next() (header, body []byte, err error) {
 		return nil, nil, err
 	}
 	payload := r.buf[r.start+lengthBytes : r.start+lengthBytes+size]
-	r.start += lengthBytes + size
-	split := r.format.HeaderBytes()
+	if r.format.trailer != trailerNone {
+		if payload[size-1] != etx {
+			r.err = &LengthError{Format: r.format, Fault: End}
+			return nil, nil, r.err
+		}
+		size--
+	}
+	r.start += lengthBytes + len(payload)
+	split := r.format.headerIn(payload[:size])
 	return payload[:split:split], payload[split:size:size], nil
 }
 
 // Buffered is the number of bytes that were read from the stream and not yet returned.
 func (r *Reader) Buffered() int { return r.end - r.start }
 
-// payload decodes and checks the length at the start of the buffer. It returns the size of header and body
+// payload decodes and checks the length at the start of the buffer. It returns the size of header, body and what ends them
 // together, or 0 for a keep-alive.
 func (r *Reader) payload() (int, error) {
 	n, ok := r.format.length(r.buf[r.start:])
@@ -127,7 +134,14 @@ func (r *Reader) payload() (int, error) {
 			return 0, nil // a length that counts only itself is a keep-alive too
 		}
 	}
-	switch body := n - r.format.HeaderBytes(); {
+	if r.format.trailer == trailerFree {
+		n++
+	}
+	body := n - r.format.HeaderBytes()
+	if r.format.trailer != trailerNone {
+		body--
+	}
+	switch {
 	case body < r.limits.FrameBytesMin:
 		return 0, &LengthError{Format: r.format, Fault: Short}
 	case body > r.limits.FrameBytesMax:

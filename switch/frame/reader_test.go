@@ -18,8 +18,8 @@ import (
 func allFormats(t testing.TB) []frame.Format {
 	t.Helper()
 	var formats []frame.Format
-	for _, kind := range []string{"bin2", "bin3", "bin4", "bin2le", "bcd2", "ascii4", "hex4", "vmlh"} {
-		for _, incl := range []string{"", "+incl"} {
+	for _, kind := range []string{"bin2", "bin3", "bin4", "bin2le", "bcd2", "ascii4", "hex4", "vmlh", "bin2res", "ascii3", "ascii5", "ascii6"} {
+		for _, incl := range []string{"", "+incl", "+etx", "+incl+etx", "+etx-free"} {
 			for _, header := range []string{"", "+tpdu", "+cup", "+base1", "+base24", "+fixed=30313130", "+hdr=1", "+hdr=12", "+hdr=255"} {
 				formats = append(formats, mustParse(t, kind+incl+header))
 			}

@@ -131,13 +131,23 @@ func named(name string) (authz.Reason, verdict, bool) {
 	return 0, noVerdict, false
 }
 
+// checkNames refuses a profile's codes for reasons that nothing has.
+func checkNames(p *iso.Profile) error {
+	for _, name := range slices.Sorted(maps.Keys(p.ActionCodes)) {
+		if _, _, known := named(name); !known && !digits(name, 4) {
+			return fmt.Errorf("action codes of the dialect: there is no reason %q", name)
+		}
+	}
+	return nil
+}
+
 // usual are the codes of a dialect where nothing else is chosen: the table's, but those that the profile replaces.
 func usual(p *iso.Profile) *chosen {
 	var out chosen
 	form := p.Forms.ActionCodes
 	for r := range authz.Reason(authz.ReasonCount) {
 		out.reasons[r] = ActionCode(r, form)
-		if own := p.ActionCodes[ActionCode(r, iso.V2003)]; own != "" && !contradicts(own, r, form) {
+		if own := first(p.ActionCodes[r.String()], p.ActionCodes[ActionCode(r, iso.V2003)]); own != "" && !contradicts(own, r, form) {
 			out.reasons[r] = own
 		}
 	}
@@ -147,7 +157,7 @@ func usual(p *iso.Profile) *chosen {
 		}
 	}
 	for v := range verdictCount {
-		out.verdicts[v] = first(p.ActionCodes[v.in(iso.V2003)], v.in(form))
+		out.verdicts[v] = first(p.ActionCodes[verdicts[v].name], p.ActionCodes[v.in(iso.V2003)], v.in(form))
 		if v.refuses() && approving(out.verdicts[v], form) {
 			out.verdicts[v] = v.in(form)
 		}

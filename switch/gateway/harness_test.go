@@ -125,9 +125,9 @@ func (d desk) CutOver(ctx context.Context, peer string, day authz.Day, at time.T
 	return d.c.Store.Update(ctx, func(q records.Querier) error { return records.CutOver(ctx, q, peer, day, at) })
 }
 
-func (d desk) Totals(ctx context.Context, peer string, day authz.Day, m money.Currency) (t authz.Totals, err error) {
+func (d desk) Totals(ctx context.Context, peer string, day authz.Day, m money.Currency, counts bool) (t authz.Totals, err error) {
 	err = d.c.Store.View(ctx, func(q records.Querier) error {
-		t, err = records.Reconcile(ctx, q, peer, day, m)
+		t, err = records.Reconcile(ctx, q, peer, day, m, counts)
 		return err
 	})
 	return t, err

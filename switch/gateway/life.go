@@ -104,6 +104,18 @@ func (r *request) reversal(m *iso.Message) error {
 	return err
 }
 
+// signed reads a fee, C or D and digits: D is what the cardholder's side pays. One that cannot be read is none.
+func signed(fee string) int64 {
+	if len(fee) < 2 {
+		return 0
+	}
+	minor, err := money.ParseMinor(fee[1:])
+	if err != nil || fee[0] == 'D' {
+		return minor
+	}
+	return -minor
+}
+
 // word is empty when a part of DE 90, 56 or 95 is zeros or blanks: then it says nothing.
 func word(s string) string {
 	if strings.Trim(s, "0 ") == "" {
@@ -132,9 +144,13 @@ func (r *request) settle(m *iso.Message, l *place) {
 	if s.Day, stated = settlementDay(m.Get(15), r.ReceivedAt); !stated {
 		s.Day = l.today(r.ReceivedAt)
 	}
+	fee, processing := 28, 30
 	converted, given, err := m.Amount(iso.AmountSettlement)
 	if given && err == nil {
-		s.Amount = converted
+		s.Amount, fee, processing = converted, 29, 31
+	}
+	if r.profile.Forms.Amounts == iso.V1987 {
+		s.Fee, s.Processing = signed(m.Get(fee)), signed(m.Get(processing))
 	}
 	switch {
 	case r.Kind != authz.Reversal || s.Amount.Currency.IsZero() || !r.Partial:

@@ -290,7 +290,7 @@ func TestCutOverUnderLoadLosesNothing(t *testing.T) {
 	var days [2]authz.Totals
 	for i := range days {
 		var err error
-		if days[i], err = (desk{c}).Totals(t.Context(), "network", authz.DayOf(tomorrow.AddDate(0, 0, i-1)), storetest.EUR(t)); err != nil {
+		if days[i], err = (desk{c}).Totals(t.Context(), "network", authz.DayOf(tomorrow.AddDate(0, 0, i-1)), storetest.EUR(t), false); err != nil {
 			t.Fatal(err)
 		}
 	}

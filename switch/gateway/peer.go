@@ -49,6 +49,9 @@ func (p *Peer) Validate() error {
 		return fmt.Errorf("peer %s: %w", p.Name, err)
 	}
 	own, err := p.ActionCodes.in(p.Dialect.Profile().Forms.ActionCodes)
+	if err == nil {
+		err = checkNames(p.Dialect.Profile())
+	}
 	if err != nil {
 		return fmt.Errorf("peer %s: %w", p.Name, err)
 	}

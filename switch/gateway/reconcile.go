@@ -15,8 +15,8 @@ import (
 type Books interface {
 	// CutOver notes durably that a peer's settlement date is now day.
 	CutOver(ctx context.Context, peer string, day authz.Day, at time.Time) error
-	// Totals counts the journal for one peer, settlement date and currency.
-	Totals(ctx context.Context, peer string, day authz.Day, c money.Currency) (authz.Totals, error)
+	// Totals counts the journal for one peer, settlement date and currency; with counts, what moved no money, too.
+	Totals(ctx context.Context, peer string, day authz.Day, c money.Currency, counts bool) (authz.Totals, error)
 }
 
 // totalElements are where the counts and amounts of a reconciliation stand, and netElement their net.
@@ -30,9 +30,25 @@ var totalElements = [...]struct {
 	{77, 89, func(t *authz.Totals) *authz.Total { return &t.DebitReversals }},
 }
 
+// extraElements are what some peers count beside: transfers, of which we serve none; what moved no money; and fees,
+// which have no sign here. One that is not stated is neither compared nor answered.
+var extraElements = [...]struct {
+	de, width int
+	of        func(*authz.Totals) int64
+}{
+	{78, 10, func(*authz.Totals) int64 { return 0 }},
+	{79, 10, func(*authz.Totals) int64 { return 0 }},
+	{80, 10, func(t *authz.Totals) int64 { return t.Inquiries }},
+	{81, 10, func(t *authz.Totals) int64 { return t.Authorizations }},
+	{82, 12, func(t *authz.Totals) int64 { return max(t.CreditFees.Processing, -t.CreditFees.Processing) }},
+	{83, 12, func(t *authz.Totals) int64 { return max(t.CreditFees.Transaction, -t.CreditFees.Transaction) }},
+	{84, 12, func(t *authz.Totals) int64 { return max(t.DebitFees.Processing, -t.DebitFees.Processing) }},
+	{85, 12, func(t *authz.Totals) int64 { return max(t.DebitFees.Transaction, -t.DebitFees.Transaction) }},
+}
+
 const (
 	netElement        = 97
-	settlementElement = 66 // of 1987: 1 in balance, 2 out of balance
+	settlementElement = 66 // of 1987: 1 in balance, 2 out of balance, 3 error
 )
 
 // reconcile compares the peer's totals of a settlement date and currency with ours, which are computed from the journal,
@@ -63,7 +79,7 @@ func (e *exchange) reconcile(t mti) {
 			return
 		}
 		e.aside(noTotals, func(ctx context.Context) (verdict, error) {
-			ours, err := books.Totals(ctx, l.peer.Name, day, currency)
+			ours, err := books.Totals(ctx, l.peer.Name, day, currency, m.Has(80) || m.Has(81))
 			if err != nil {
 				return 0, err
 			}
@@ -81,6 +97,7 @@ func totalsFit(d *iso.Dialect) bool {
 // claimed are the totals that a peer states. What it leaves out it claims to be nothing.
 type claimed struct {
 	totals authz.Totals
+	extra  [len(extraElements)]int64
 	net    int64
 	netted bool
 }
@@ -95,6 +112,9 @@ func readTotals(m *iso.Message) (c claimed, err error) {
 	}
 	for _, row := range totalElements {
 		*row.of(&c.totals) = authz.Total{Count: number(row.count), Amount: number(row.amount)}
+	}
+	for i, row := range extraElements {
+		c.extra[i] = number(row.de)
 	}
 	if net := m.Get(netElement); len(net) > 1 {
 		c.netted = true
@@ -114,7 +134,7 @@ func readTotals(m *iso.Message) (c claimed, err error) {
 // we owe the peer, and C when it owes us.
 func (e *exchange) compare(theirs claimed, ours authz.Totals) (verdict, error) {
 	m, net := e.message, ours.Net()
-	balanced := theirs.totals == ours && (!theirs.netted || theirs.net == net)
+	balanced := !theirs.netted || theirs.net == net
 	e.answer.more = make(map[int]string)
 	set := func(de int, text string, width int) error {
 		if len(text) > width {
@@ -125,10 +145,21 @@ func (e *exchange) compare(theirs claimed, ours authz.Totals) (verdict, error) {
 	}
 	for _, row := range totalElements {
 		t := row.of(&ours)
+		balanced = balanced && *t == *row.of(&theirs.totals)
 		if err := set(row.count, fmt.Sprintf("%010d", t.Count), 10); err != nil {
 			return 0, err
 		}
 		if err := set(row.amount, fmt.Sprintf("%016d", t.Amount), 16); err != nil {
+			return 0, err
+		}
+	}
+	for i, row := range extraElements {
+		if !m.Has(row.de) {
+			continue
+		}
+		n := row.of(&ours)
+		balanced = balanced && n == theirs.extra[i]
+		if err := set(row.de, fmt.Sprintf("%0*d", row.width, n), row.width); err != nil {
 			return 0, err
 		}
 	}

@@ -161,6 +161,8 @@ func (a *answer) result(m *iso.Message) error {
 		}
 	}
 	switch {
+	case a.verdict == noTotals && m.Dialect().Version() == iso.V1987:
+		return m.Set(settlementElement, "3")
 	case r == authz.ApprovedPart:
 		return a.part(m)
 	case r == authz.FormatError && m.Dialect().Version() == iso.V2003 && indicator(a.cause) != "":

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast/switch/iso"
@@ -142,8 +143,23 @@ func judge(m *iso.Message, senses map[string]*sense) (passed, all int) {
 		_, err := m.Parts(55)
 		note("chip data is BER-TLV", 1, err == nil)
 	}
+	for _, de := range private {
+		if v := m.Get(de); v != "" {
+			if parts, err := m.Parts(de); len(parts) > 0 || err != nil {
+				note("private elements have the parts that they should", 1, err == nil)
+			} else if def, _ := m.Dialect().Definition(de); strings.HasPrefix(def.Format, "a") {
+				note("private text can be printed", 1, !strings.ContainsFunc(v, unprinted))
+			}
+		}
+	}
 	return passed, all
 }
+
+// private are the elements whose content dialects differ in most.
+var private = []int{44, 46, 48, 60, 61, 62, 63, 111, 120, 123, 126, 127}
+
+// unprinted reports a control character. Other bytes beyond ASCII come as what is no UTF-8.
+func unprinted(r rune) bool { return r < ' ' || r == 0x7f }
 
 // words reports whether most of the text is letters, digits and blanks.
 func words(v string) bool {

@@ -98,6 +98,7 @@ type cut struct {
 // lengths are the kinds of length in front of a frame, the usual ones first.
 var lengths = []string{
 	"bin2", "bin2+incl", "vmlh", "ascii4", "bcd2", "bin4", "bin3", "hex4", "bin2le", "ascii4+incl", "bcd2+incl", "bin4+incl",
+	"bin2+etx", "bin2+etx-free", "ascii5", "ascii6",
 }
 
 // headers are those that can be told from what they say of themselves.

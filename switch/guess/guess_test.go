@@ -194,3 +194,44 @@ func FuzzRank(f *testing.F) {
 		}
 	})
 }
+
+// Goal: what is like the vectors and not among them is found as well: requests where they have answers, other editions of
+// an encoding, reversals with their originals. Method: messages that an encoder wrote which shares nothing with ours.
+func TestNeighboursOfTheVectorsAreFound(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("testdata/vectors/neighbours.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var v struct{ ID, Dialect, Framing, Hex string }
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := hex.DecodeString(v.Hex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own, err := iso.Builtin(v.Dialect)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ranking := guess.Rank([][]byte{raw})
+		if len(ranking) == 0 {
+			t.Errorf("%s: nothing explains it", v.ID)
+			continue
+		}
+		first := ranking[0]
+		body, err := guess.Cut(strings.Replace(v.Framing, "none", "bin2", 1), [][]byte{prefixed(raw)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first.Decoded != 1 || first.Framing != v.Framing || first.Dialect != own && !readTheSame(first.Dialect, own, body) {
+			t.Errorf("%s: first is %s in %s with %d of 1000, want %s in %s\n%v", v.ID, first.Dialect.Name(), first.Framing, first.Score,
+				v.Dialect, v.Framing, first.Reasons)
+		}
+	}
+}
+
+// prefixed puts the length in front of a message, as frames of bin2 have it.
+func prefixed(raw []byte) []byte { return append([]byte{byte(len(raw) >> 8), byte(len(raw))}, raw...) }

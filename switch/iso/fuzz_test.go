@@ -26,6 +26,9 @@ func FuzzDecodeCMF2003(f *testing.F)             { fuzzDecode(f, "cmf-2003") }
 func FuzzDecodeCUP(f *testing.F)                 { fuzzDecode(f, "cup-pos") }
 func FuzzDecodeD8Like93(f *testing.F)            { fuzzDecode(f, "d8-like-93") }
 func FuzzDecodeEBCDIC87(f *testing.F)            { fuzzDecode(f, "ebcdic-87") }
+func FuzzDecodeEBCDIC93(f *testing.F)            { fuzzDecode(f, "ebcdic-93") }
+func FuzzDecodeEBCDIC93Hex(f *testing.F)         { fuzzDecode(f, "ebcdic-93-hex") }
+func FuzzDecodeBCDPacked(f *testing.F)           { fuzzDecode(f, "iso87-bcd-packed") }
 func FuzzDecodeFrenchIssuerLike(f *testing.F)    { fuzzDecode(f, "fr-issuer-like") }
 func FuzzDecodeASCII(f *testing.F)               { fuzzDecode(f, "iso87-ascii") }
 func FuzzDecodeASCII128(f *testing.F)            { fuzzDecode(f, "iso87-ascii-128") }

@@ -35,7 +35,8 @@ type Profile struct {
 	// CVV2Result is how an answer tells what became of a typed verification value.
 	CVV2Result ResultForm
 
-	// ActionCodes gives the peer's own DE 39 for an action code of 2003, where it is not that of the edition.
+	// ActionCodes gives the peer's own DE 39 for an action code of 2003, where it is not that of the edition, or for one
+	// reason alone by its name.
 	ActionCodes map[string]string
 	// LockCodes gives the peer's own DE 39 for a lock reason, 1 (lost) to 8 (replaced).
 	LockCodes map[int]string

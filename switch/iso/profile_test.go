@@ -112,6 +112,7 @@ func TestProfileFaultsNameTheKeyAndTheFault(t *testing.T) {
 		{"profile: {reversal: {field: 96}}", "profile.reversal.field:"},
 		{"profile: {reversal: {meaning: none}}", "profile.reversal.meaning:"},
 		{"profile: {action_codes: {51: 05}}", "profile.action_codes.51:"},
+		{"profile: {action_codes: {cvv2: 05}}", "profile.action_codes.cvv2:"},
 		{"profile: {action_codes: {1016: 116}}", `profile.action_codes.1016: "116" does not fit`},
 		{"profile: {lock_codes: {9: 46}}", "profile.lock_codes.9:"},
 		{"profile: {lock_codes: {5: 046}}", "profile.lock_codes.5:"},

@@ -271,11 +271,20 @@ func (f *profileFile) compileResult(d *Dialect, p *Profile) error {
 // lockReasonMax is the number of the last reason for which a card is locked.
 const lockReasonMax = 8
 
+// codeOrReason reports whether a key is four digits, or letters as the names of reasons are. Which there are is not known
+// here.
+func codeOrReason(key string) bool {
+	if strings.Trim(key, "0123456789") == "" {
+		return len(key) == 4
+	}
+	return key[0] >= 'A' && key[0] <= 'Z' && strings.Trim(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
+}
+
 func (f *profileFile) compileCodes(d *Dialect, p *Profile) error {
 	p.ActionCodes, p.LockCodes, p.Exponents = map[string]string{}, map[int]string{}, map[string]int{}
 	for _, code := range slices.Sorted(maps.Keys(f.ActionCodes)) {
-		if len(code) != 4 || strings.Trim(string(code), "0123456789") != "" {
-			return fmt.Errorf("action_codes.%s: the key is not an action code of 2003, of four digits", code)
+		if !codeOrReason(string(code)) {
+			return fmt.Errorf("action_codes.%s: the key is no action code of 2003, of four digits, and no name of a reason", code)
 		}
 		p.ActionCodes[string(code)] = string(f.ActionCodes[code])
 		if kind := d.checkElement(39, string(f.ActionCodes[code])); kind != 0 {

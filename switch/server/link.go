@@ -151,6 +151,11 @@ func (l *link) read() (reason string, eof bool) {
 
 // exchange hands one frame to the session.
 func (l *link) exchange(header, body []byte) {
+	if code, rejected := l.server.config.Format.Rejected(header); rejected {
+		l.server.count.rejected.Add(1)
+		l.server.log.Warn("the peer gave a message of ours back", "link", l.info.ID, "code", code)
+		return
+	}
 	x := &Exchange{link: l, body: body, receivedAt: time.Now()}
 	if len(header) > 0 {
 		x.header = append(x.header, header...) // the answer needs it when the reader's buffer has moved on

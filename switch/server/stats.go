@@ -15,6 +15,7 @@ type Stats struct {
 	FramesOut   int64 // answers handed to a socket
 	Unsolicited int64 // frames of our own handed to a socket
 	KeepAlives  int64 // frames of length zero
+	Rejected    int64 // frames of ours that the peer gave back, by their header
 
 	Handshakes int64 // links closed because TLS was not agreed on
 
@@ -38,7 +39,7 @@ type counters struct {
 	links, completed atomic.Int64
 
 	accepted, refused, acceptErrors                           atomic.Int64
-	framesIn, framesOut, unsolicited, keepAlives              atomic.Int64
+	framesIn, framesOut, unsolicited, keepAlives, rejected    atomic.Int64
 	handshakes, malformed, struck, badLengths, truncated      atomic.Int64
 	frameTimeouts, idleTimeouts, writeTimeouts, drainTimeouts atomic.Int64
 	dropped, encodeErrors, panics, internalErrors             atomic.Int64
@@ -53,7 +54,7 @@ func (s *Server) Stats() Stats {
 		Links: c.links.Load(), InFlight: in - completed,
 		Accepted: c.accepted.Load(), Refused: c.refused.Load(), AcceptErrors: c.acceptErrors.Load(),
 		FramesIn: in, FramesOut: c.framesOut.Load(),
-		Unsolicited: c.unsolicited.Load(), KeepAlives: c.keepAlives.Load(),
+		Unsolicited: c.unsolicited.Load(), KeepAlives: c.keepAlives.Load(), Rejected: c.rejected.Load(),
 		Handshakes: c.handshakes.Load(),
 		Malformed:  c.malformed.Load(), Struck: c.struck.Load(),
 		BadLengths: c.badLengths.Load(), Truncated: c.truncated.Load(),

@@ -24,9 +24,18 @@ type Bad struct {
 // turn with what chance picks by the seed. The same arguments make the same messages. A few may be good by accident, such
 // as those whose damage hit a place where anything may stand.
 func BadMessages(d *iso.Dialect, seed uint64, n int) iter.Seq[Bad] {
+	good := Purchase(d)
+	return BadMessagesLike(func(int) *iso.Message { return good }, seed, n)
+}
+
+// BadMessagesLike is [BadMessages] made of other good messages, so that their answers can be told apart. good gives the
+// n-th, from 0. All have the same elements, below 65, and are of the same length.
+func BadMessagesLike(good func(n int) *iso.Message, seed uint64, n int) iter.Seq[Bad] {
 	return func(yield func(Bad) bool) {
-		b := newBreaker(d, seed)
+		b := newBreaker(good(0), seed)
 		for made := range n {
+			b.message = good(made)
+			b.raw = encode(b.message)
 			if made < len(b.raw) {
 				if !yield(Bad{What: fmt.Sprintf("cut at %d", made), Raw: bytes.Clone(b.raw[:made])}) {
 					return
@@ -43,7 +52,7 @@ func BadMessages(d *iso.Dialect, seed uint64, n int) iter.Seq[Bad] {
 
 // breaker knows where the elements of a good message stand.
 type breaker struct {
-	dialect *iso.Dialect
+	message *iso.Message // never changed
 	chance  *rand.Rand
 	raw     []byte
 	head    int   // where the first element begins
@@ -52,9 +61,9 @@ type breaker struct {
 	ends    []int // where each ends
 }
 
-func newBreaker(d *iso.Dialect, seed uint64) *breaker {
-	good := Purchase(d)
-	b := &breaker{dialect: d, chance: rand.New(rand.NewPCG(seed, uint64(len(d.Name())))), des: good.Elements()}
+func newBreaker(good *iso.Message, seed uint64) *breaker {
+	d := good.Dialect()
+	b := &breaker{message: good, chance: rand.New(rand.NewPCG(seed, uint64(len(d.Name())))), des: good.Elements()}
 	part := d.New(good.MTI())
 	b.raw = encode(part)
 	b.head = len(b.raw)
@@ -68,6 +77,13 @@ func newBreaker(d *iso.Dialect, seed uint64) *breaker {
 		b.ends = append(b.ends, len(b.raw))
 	}
 	return b
+}
+
+// good is a copy of the good message.
+func (b *breaker) good() *iso.Message {
+	m := b.message.Dialect().New(b.message.MTI())
+	m.Copy(b.message, b.des...)
+	return m
 }
 
 func encode(m *iso.Message) []byte {
@@ -137,7 +153,7 @@ var kinds = []struct {
 	{"two messages in one", false, func(b *breaker) []byte { return append(bytes.Clone(b.raw), b.raw...) }},
 	{"noise", false, func(b *breaker) []byte { return b.noise(b.chance.IntN(300)) }},
 	{"an element is absent", true, func(b *breaker) []byte {
-		m := Purchase(b.dialect)
+		m := b.good()
 		for range 1 + b.chance.IntN(len(b.des)) {
 			m.Unset(b.des[b.chance.IntN(len(b.des))])
 		}
@@ -171,9 +187,9 @@ func (b *breaker) noise(n int) []byte {
 
 // with gives one of the elements one of the values, repeated or cut to the length that the element has.
 func (b *breaker) with(des []int, values ...string) []byte {
-	m := Purchase(b.dialect)
+	m := b.good()
 	de := des[b.chance.IntN(len(des))]
-	field := b.dialect.Spec().Fields[de]
+	field := b.message.Dialect().Spec().Fields[de]
 	if field == nil {
 		return b.flipped()
 	}
@@ -189,7 +205,7 @@ func (b *breaker) with(des []int, values ...string) []byte {
 func (b *breaker) bomb() []byte {
 	bombs := []string{"\x70\x82\xff\xff", "\x61\x80", "\x9f\xff\xff\xff", "\x5a\x88" + strings.Repeat("\xff", 8), "\x00",
 		"\x77\x02\x70\x00", "9999", "0000", "\xff\xff\xff", "\xf9\xf9\xf9\xf9"}
-	m := Purchase(b.dialect)
+	m := b.good()
 	des := []int{55, 48, 62, 63, 126, 127, 34}
 	for _, de := range des[b.chance.IntN(len(des)):] {
 		v := strings.Repeat(bombs[b.chance.IntN(len(bombs))], 1+b.chance.IntN(500))
