@@ -122,6 +122,7 @@ func (n *node) chores(c *managementConfig, books mgmt.Store) (list []chore, clos
 	late := time.Time{}
 	list = []chore{
 		{"make cards", cardsEvery, func(ctx context.Context, now time.Time) (int, error) { return cards.Make(ctx, books, now) }},
+		{"tell of locks", followEvery, func(ctx context.Context, now time.Time) (int, error) { return cards.Tell(ctx, books, now) }},
 		{"follow orders", ordersEvery, n.orderWorker(c, books).Pass},
 		{"follow the journal", followEvery, func(ctx context.Context, now time.Time) (int, error) {
 			look := now.Sub(late) >= lateEvery

@@ -268,7 +268,7 @@ func (n *node) care(ctx context.Context) {
 	if err := errors.Join(n.route(ctx), n.days(ctx)); err != nil && ctx.Err() == nil {
 		n.log.Warn("read what other nodes may have changed", slog.Any("cause", err))
 	}
-	switch ended, err := n.authorizer.ExpireHolds(ctx, time.Now()); {
+	switch ended, err := n.authorizer.ExpireHolds(ctx, n.clock.Now()); {
 	case err != nil && ctx.Err() == nil:
 		n.log.Warn("end expired holds", slog.Any("cause", err))
 	case ended > 0:

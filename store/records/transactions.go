@@ -14,7 +14,7 @@ var transactionRows = table[record.Transaction]{
 	name: "authorizations a JOIN cards c ON c.id = a.card_id JOIN balances b ON b.id = c.balance_id",
 	columns: "a.id, a.partner_id, c.user_id, b.id, b.public_id, c.id, c.public_id, a.original_id, a.kind, a.tran, a.state, a.answered, " +
 		"a.amount, a.currency, a.placed, a.held, b.currency, a.approval, a.merchant, a.mcc, a.terminal, a.entry_mode, a.rrn, a.last4, " +
-		"a.received_at",
+		"a.received_at, a.given, a.country, a.billing_amount, a.billing_currency",
 	scan: func(r Row) record.Transaction {
 		id := authz.ID(r.Int(0))
 		x := record.Transaction{ID: record.TransactionID(id), Authorization: id, Partner: authz.PartnerID(r.Int(1)),
@@ -25,7 +25,10 @@ var transactionRows = table[record.Transaction]{
 			Requested: money.Amount{Minor: r.Int(12), Currency: currency(r.Int(13))},
 			Amount:    money.Amount{Minor: r.Int(14), Currency: currency(r.Int(16))}, Held: r.Int(15), ApprovalCode: r.Text(17),
 			Merchant: r.Text(18), MCC: r.Text(19), Terminal: r.Text(20), EntryMode: r.Text(21), RRN: r.Text(22), Last4: r.Text(23),
-			At: moment(r, 24)}
+			At: moment(r, 24), Given: r.Int(25), Country: r.Text(26)}
+		if x.Amount.Minor == 0 && !x.Undoes() {
+			x.Amount.Minor = asked(&x, r.Int(27), r.Int(28))
+		}
 		if original := r.Int(7); original != 0 {
 			x.Original = record.TransactionID(authz.ID(original))
 		}
@@ -33,11 +36,22 @@ var transactionRows = table[record.Transaction]{
 	},
 }
 
-// Transactions lists those that the filter chooses: requests and advices, not the reversals of them, which are seen by the
-// state of what they undid.
+// asked is what a row that placed nothing would have cost, in the currency of the card's balance; 0: it did not say.
+func asked(x *record.Transaction, billed, in int64) int64 {
+	switch x.Amount.Currency {
+	case x.Requested.Currency:
+		return x.Requested.Minor
+	case currency(in):
+		return billed
+	}
+	return 0
+}
+
+// Transactions lists those that the filter chooses: requests and advices, not their reversals and expiries, which are seen
+// by the state of what they undid.
 func (t *Tx) Transactions(ctx context.Context, f record.TransactionFilter, page record.Page) (record.List[record.Transaction], error) {
-	w := by("a.kind <> ?", int64(authz.Reversal)).number("a.partner_id", int64(f.Partner)).number("c.user_id", int64(f.User)).
-		number("c.balance_id", int64(f.Balance)).number("a.card_id", int64(f.Card))
+	w := by("a.kind NOT IN (?, ?)", int64(authz.Reversal), int64(authz.HoldExpiry)).number("a.partner_id", int64(f.Partner)).
+		number("c.user_id", int64(f.User)).number("c.balance_id", int64(f.Balance)).number("a.card_id", int64(f.Card))
 	if !f.Since.IsZero() {
 		w.and("a.received_at >= ?", f.Since.UnixMicro())
 	}
