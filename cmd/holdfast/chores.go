@@ -75,12 +75,16 @@ const (
 	ordersEvery  = 500 * time.Millisecond
 	followEvery  = 200 * time.Millisecond
 	lateEvery    = 5 * time.Second
+	listEvery    = 200 * time.Millisecond
 	deliverEvery = 200 * time.Millisecond
 	clockEvery   = time.Second
 	lowEvery     = time.Second
 	expiredEvery = time.Minute
 	choreAgain   = 2 * time.Second
 )
+
+// listAtOnce bounds the rows of one transaction, and with it how long others wait for it.
+const listAtOnce = 2000
 
 func (c *chore) run(ctx context.Context, now func() time.Time, log *slog.Logger) {
 	for ctx.Err() == nil {
@@ -130,6 +134,12 @@ func (n *node) chores(c *managementConfig, books mgmt.Store) (list []chore, clos
 				late = now
 			}
 			return w.Follow(ctx, now, look)
+		}},
+		{"list the journal", listEvery, func(ctx context.Context, now time.Time) (int, error) {
+			return 0, books.Update(ctx, func(t mgmt.Tx) error { // in no hurry: the journal's own writers come first
+				_, err := t.(*records.Tx).ListRows(ctx, listAtOnce, now)
+				return err
+			})
 		}},
 		{"deliver events", deliverEvery, w.Deliver},
 		{"look for low balances", lowEvery, func(ctx context.Context, now time.Time) (int, error) {

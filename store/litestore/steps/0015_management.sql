@@ -7,3 +7,13 @@ CREATE TABLE card_news (
   source   TEXT    NOT NULL,
   at       INTEGER NOT NULL
 ) STRICT;
+
+-- The rows of the journal by card and by partner, for those who list them. A worker writes it behind the journal, in
+-- which an index by card would cost every authorization a page; how far it has come is in settings.
+CREATE TABLE card_rows (
+  card_id           INTEGER NOT NULL,
+  authorization_id  INTEGER NOT NULL,
+  partner_id        INTEGER NOT NULL,
+  PRIMARY KEY (card_id, authorization_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX card_rows_partner ON card_rows (partner_id, authorization_id);

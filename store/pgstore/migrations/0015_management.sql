@@ -8,10 +8,22 @@ CREATE TABLE card_news (
   at       BIGINT  NOT NULL
 );
 
+-- The rows of the journal by card and by partner, for those who list them. A worker writes it behind the journal, in
+-- which an index by card would cost every authorization a page; how far it has come is in settings.
+CREATE TABLE card_rows (
+  card_id           BIGINT  NOT NULL,
+  authorization_id  BIGINT  NOT NULL,
+  partner_id        BIGINT  NOT NULL,
+  PRIMARY KEY (card_id, authorization_id)
+);
+CREATE INDEX card_rows_partner ON card_rows (partner_id, authorization_id);
+
 DO $$
 BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'holdfast_service') THEN
     GRANT SELECT, INSERT, UPDATE, DELETE ON card_news TO holdfast_service;
+    GRANT SELECT, INSERT ON card_rows TO holdfast_service;
+    GRANT UPDATE (flags) ON authorizations TO holdfast_service; -- a card's first limit counts what was spent before
   END IF;
 END
 $$;
