@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
 
 	"holdfast/authz"
+	"holdfast/mgmt/webhooks"
 	"holdfast/store/records"
 )
 
@@ -78,4 +80,45 @@ func (e *estate) outside(id int64, lock authz.LockReason) {
 	}); err != nil {
 		e.t.Fatal(err)
 	}
+}
+
+// Goal: while a secret is changed, messages are signed with both, the new one first; then with the new one alone.
+func TestSecretOfWebhookRotates(t *testing.T) {
+	t.Parallel()
+	bothDays(t, func(t *testing.T, e *estate, r *receiver) {
+		e.program("CREDIT", 99999901, "")
+		e.funded("CREDIT", 1_000_000)
+		card := e.order("partner", e.topped(10_000))
+		var hook, rotated struct{ ID, Secret, OldSecretUntil string }
+		e.want(201, &hook, e.as("partner", "POST", "/secure/webhooks", `{"kind":"WEBHOOK","target":"`+r.URL+`"}`))
+		e.refused(404, "NOT_FOUND", e.as("other", "POST", "/secure/webhooks/"+hook.ID+"/secret", `{}`))
+		e.refused(400, "VALIDATION_ERROR", e.as("partner", "POST", "/secure/webhooks/"+hook.ID+"/secret", `{"overlapHours":169}`))
+		e.want(200, &rotated, e.as("partner", "POST", "/secure/webhooks/"+hook.ID+"/secret", `{}`))
+		if rotated.Secret == hook.Secret || rotated.OldSecretUntil == "" {
+			t.Errorf("rotated to %+v", rotated)
+		}
+		if list := e.want(200, nil, e.as("partner", "GET", "/secure/webhooks", "")); strings.Contains(list.text, "whsec_") ||
+			!strings.Contains(list.text, "oldSecretUntil") {
+			t.Error("the list has a secret, or does not say that there are two")
+		}
+		lock := func(reason int, secrets ...string) {
+			e.want(200, nil, e.as("partner", "POST", fmt.Sprintf("/secure/customers/%d/cards/%d/lock", e.user, card.CardID),
+				fmt.Sprintf(`{"reasonCode":%d}`, reason)))
+			h := r.next(t, "/notifications/card", fmt.Sprintf(`"lockReasonCode":%d`, reason))
+			var want []string
+			for _, s := range secrets {
+				key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(s, "whsec_"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				want = append(want, webhooks.Signature(key, h.header.Get("webhook-id"), h.header.Get("webhook-timestamp"), []byte(h.body)))
+			}
+			if got := h.header.Get("webhook-signature"); got != strings.Join(want, " ") {
+				t.Errorf("signed %d times, want %d times, each by its secret", strings.Count(got, "v1,"), len(want))
+			}
+		}
+		lock(3, rotated.Secret, hook.Secret)
+		e.want(200, nil, e.as("partner", "POST", "/sandbox/clock", `{"advance":"24h"}`))
+		lock(4, rotated.Secret)
+	})
 }

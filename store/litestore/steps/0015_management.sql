@@ -17,3 +17,7 @@ CREATE TABLE card_rows (
   PRIMARY KEY (card_id, authorization_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX card_rows_partner ON card_rows (partner_id, authorization_id);
+
+-- While a webhook's secret is changed, the one before it signs too, until its time is over.
+ALTER TABLE endpoints ADD COLUMN old_secret BLOB; -- sealed
+ALTER TABLE endpoints ADD COLUMN old_until INTEGER;

@@ -18,6 +18,10 @@ CREATE TABLE card_rows (
 );
 CREATE INDEX card_rows_partner ON card_rows (partner_id, authorization_id);
 
+-- While a webhook's secret is changed, the one before it signs too, until its time is over.
+ALTER TABLE endpoints ADD COLUMN old_secret BYTEA; -- sealed
+ALTER TABLE endpoints ADD COLUMN old_until BIGINT;
+
 DO $$
 BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'holdfast_service') THEN
