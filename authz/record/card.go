@@ -19,6 +19,12 @@ const (
 	CardDigitalFirst CardKind = "DIGITAL_FIRST"
 )
 
+// CardNews is that a card was locked or unlocked by someone other than the API.
+type CardNews struct {
+	Card Card // as it is, with the lock that it had then
+	At   time.Time
+}
+
 // LockSource says who locked a card.
 type LockSource = authz.LockSource
 

@@ -37,6 +37,37 @@ type Endpoint struct {
 	Secret    []byte   // that signs; sealed where it is kept
 	Disabled  bool
 	CreatedAt time.Time
+
+	OldSecret []byte    // that signs beside the other until OldUntil; sealed where it is kept
+	OldUntil  time.Time // zero: there is no old one
+}
+
+// SecretOverlapMax is how long a secret may sign beside the one that took its place.
+const SecretOverlapMax = 7 * 24 * time.Hour
+
+// Rotate puts another secret in the place of the endpoint's, which still signs beside it for a while; one that did so
+// before ends.
+func (e *Endpoint) Rotate(secret []byte, overlap time.Duration, at time.Time) error {
+	switch {
+	case e.Kind == EndpointEmail:
+		return Invalid("kind", "has no secret")
+	case overlap < 0 || overlap > SecretOverlapMax:
+		return Invalid("overlap", "want at most seven days")
+	}
+	e.OldSecret, e.OldUntil = e.Secret, at.Add(overlap)
+	if overlap == 0 {
+		e.OldSecret, e.OldUntil = nil, time.Time{}
+	}
+	e.Secret = secret
+	return e.Check()
+}
+
+// Secrets are those that sign at a moment, the newest first.
+func (e *Endpoint) Secrets(at time.Time) [][]byte {
+	if len(e.OldSecret) > 0 && at.Before(e.OldUntil) {
+		return [][]byte{e.Secret, e.OldSecret}
+	}
+	return [][]byte{e.Secret}
 }
 
 // Check finds a field that must not be as it is.

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"strings"
 	"time"
 
 	"holdfast/authz"
@@ -81,7 +82,8 @@ type Program struct {
 	HoldHours       int64  // how long a hold lives; 0: as the journal's own table says
 	MarkUp          int64  // on exchange, in hundredths of a percent
 	CardMonths      int64  // how long a new card is valid
-	// ActionCodes replaces answers to the network by the name of the reason, such as LOCKED_LOST.
+	// ActionCodes replaces answers to the network by the name of the reason, such as LOCKED_LOST: a code of two
+	// characters for ISO 8583:1987, of three for 1993, of four for 2003, or several with blanks between them.
 	ActionCodes map[string]string
 	CreatedAt   time.Time
 }
@@ -120,11 +122,18 @@ func (p *Program) Check() error {
 	case len(p.ActionCodes) > actionCodesMax:
 		c.fail("actionCodes", "has too many entries")
 	}
-	for reason, code := range p.ActionCodes {
-		if !knownReason(reason) || len(code) < 2 || len(code) > 4 {
-			c.fail("actionCodes", "want reasons with codes of two to four characters")
+	for reason, codes := range p.ActionCodes {
+		lengths := map[int]bool{}
+		for _, code := range strings.Fields(codes) {
+			if len(code) < 2 || len(code) > 4 || lengths[len(code)] {
+				c.fail("actionCodes", "want one code of two, three and four characters each")
+			}
+			lengths[len(code)] = true
 		}
-		c.text("actionCodes", code, true, 4)
+		if !knownReason(reason) || len(lengths) == 0 {
+			c.fail("actionCodes", "want reasons with their codes")
+		}
+		c.text("actionCodes", codes, true, len("05 100 1000"))
 	}
 	return c.err
 }

@@ -22,18 +22,23 @@ type Transaction struct {
 	Class         authz.Transaction // purchase, cash, refund...
 	State         string            // AUTHORIZED, CLEARED, REVERSED, EXPIRED or DECLINED
 	Reason        authz.Reason
-	Amount        money.Amount // billed, in the balance's currency
+	Amount        money.Amount // billed, in the balance's currency; of what was declined, what was asked for
 	Requested     money.Amount // in the transaction's currency
 	Held          int64        // what of Amount is still held or stays posted
+	Given         int64        // what it gave back of others, in the balance's currency
 	ApprovalCode  string
 	Merchant      string
 	MCC           string
 	Terminal      string
 	EntryMode     string
+	Country       string // of the acquirer or merchant, ISO 3166 numeric; empty: unknown
 	RRN           string
 	Last4         string
 	At            time.Time
 }
+
+// Undoes reports a row that only gives back what another one placed.
+func (t *Transaction) Undoes() bool { return t.Kind == authz.Reversal || t.Kind == authz.HoldExpiry }
 
 // Explanation is a transaction with everything that was looked at to decide it.
 type Explanation struct {
@@ -56,8 +61,10 @@ func TransactionState(s authz.State, reason authz.Reason) string {
 	switch s {
 	case authz.StateCaptured:
 		return "CLEARED"
-	case authz.StateAuthorized, authz.StateRecorded, authz.StateDeclined:
+	case authz.StateAuthorized, authz.StateRecorded, authz.StateDeclined, authz.StatePromised:
 		return "AUTHORIZED"
+	case authz.StateReplaced: // another row counts in its place
+		return "REVERSED"
 	}
 	return s.String()
 }

@@ -42,6 +42,7 @@ type crowd struct {
 	door     *mgmt.Door
 	handlers map[bool]http.Handler // by whether it is the mTLS listener's
 	document *openapi3.T
+	now      func() time.Time // of the door
 
 	users        map[string]authz.UserID
 	operators    map[string]record.UUID
@@ -60,7 +61,7 @@ func (c *crowd) do(f func(ctx context.Context, tx *records.Tx) error) {
 func gather(t *testing.T) *crowd {
 	t.Helper()
 	c := &crowd{t: t, users: map[string]authz.UserID{}, operators: map[string]record.UUID{}, certificates: map[string]*x509.Certificate{},
-		partners: map[string]authz.PartnerID{}}
+		partners: map[string]authz.PartnerID{}, now: time.Now}
 	var err error
 	books := config{Data: t.TempDir()}
 	if c.keys, c.store, err = openData(books.Data); err == nil {
@@ -135,11 +136,11 @@ func (c *crowd) certify(name string, partner authz.PartnerID) {
 func (c *crowd) build() {
 	c.t.Helper()
 	books := doorBooks{store: c.store, keys: c.keys}
-	room := authn.New(books, c.keys, time.Now, 0)
+	room := authn.New(books, c.keys, c.now, 0)
 	nobody := func() []partners.Peer { return nil }
 	var err error
 	c.door, err = mgmt.New(mgmt.Config{Routes: routes(rooms{identities: room, partners: partners.Config{Peers: nobody}}), Authn: room.Authenticators(), Store: books, Keys: c.keys,
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Limits: mgmt.Limits{PerSecondMax: 1e6}, Sandbox: true})
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Limits: mgmt.Limits{PerSecondMax: 1e6}, Now: c.now, Sandbox: true})
 	if err != nil {
 		c.t.Fatal(err)
 	}

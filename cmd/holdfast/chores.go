@@ -75,12 +75,16 @@ const (
 	ordersEvery  = 500 * time.Millisecond
 	followEvery  = 200 * time.Millisecond
 	lateEvery    = 5 * time.Second
+	listEvery    = 200 * time.Millisecond
 	deliverEvery = 200 * time.Millisecond
 	clockEvery   = time.Second
 	lowEvery     = time.Second
 	expiredEvery = time.Minute
 	choreAgain   = 2 * time.Second
 )
+
+// listAtOnce bounds the rows of one transaction, and with it how long others wait for it.
+const listAtOnce = 2000
 
 func (c *chore) run(ctx context.Context, now func() time.Time, log *slog.Logger) {
 	for ctx.Err() == nil {
@@ -122,6 +126,7 @@ func (n *node) chores(c *managementConfig, books mgmt.Store) (list []chore, clos
 	late := time.Time{}
 	list = []chore{
 		{"make cards", cardsEvery, func(ctx context.Context, now time.Time) (int, error) { return cards.Make(ctx, books, now) }},
+		{"tell of locks", followEvery, func(ctx context.Context, now time.Time) (int, error) { return cards.Tell(ctx, books, now) }},
 		{"follow orders", ordersEvery, n.orderWorker(c, books).Pass},
 		{"follow the journal", followEvery, func(ctx context.Context, now time.Time) (int, error) {
 			look := now.Sub(late) >= lateEvery
@@ -129,6 +134,12 @@ func (n *node) chores(c *managementConfig, books mgmt.Store) (list []chore, clos
 				late = now
 			}
 			return w.Follow(ctx, now, look)
+		}},
+		{"list the journal", listEvery, func(ctx context.Context, now time.Time) (int, error) {
+			return 0, books.Update(ctx, func(t mgmt.Tx) error { // in no hurry: the journal's own writers come first
+				_, err := t.(*records.Tx).ListRows(ctx, listAtOnce, now)
+				return err
+			})
 		}},
 		{"deliver events", deliverEvery, w.Deliver},
 		{"look for low balances", lowEvery, func(ctx context.Context, now time.Time) (int, error) {

@@ -147,7 +147,7 @@ func (n *node) assemble(ctx context.Context, cfg *config) error {
 // close gives everything back that openSwitch took.
 func (n *node) close() error { return errors.Join(n.endHolds(), n.store.Close(), n.unlock()) }
 
-// route reads the table of programs, our own rates of exchange and the keys of the peers' zones again.
+// route reads the table of programs with their action codes, our own rates of exchange and the keys of the peers' zones again.
 func (n *node) route(ctx context.Context) error {
 	return n.store.View(ctx, func(q records.Querier) error {
 		programs, err := records.Programs(ctx, q)
@@ -160,8 +160,25 @@ func (n *node) route(ctx context.Context) error {
 		}
 		n.authorizer.Route(programs)
 		n.authorizer.SetRates(rates)
+		codes, err := programCodes(ctx, q)
+		if err != nil {
+			return err
+		}
+		if err := n.gateway.SetPrograms(codes); err != nil {
+			n.log.Warn("use the programs' action codes", slog.Any("cause", err))
+		}
 		return records.LoadZoneKeys(ctx, q, n.keys)
 	})
+}
+
+// programCodes are the action codes that programs have of their own.
+func programCodes(ctx context.Context, q records.Querier) ([]gateway.ProgramCodes, error) {
+	all, err := records.ActionCodes(ctx, q)
+	out := make([]gateway.ProgramCodes, len(all))
+	for i, p := range all {
+		out[i] = gateway.ProgramCodes{Low: p.Low, High: p.High, Codes: p.Codes}
+	}
+	return out, err
 }
 
 // days reads the settlement dates of the peers again, which another node may have cut over.

@@ -20,6 +20,7 @@ import (
 	"holdfast/mgmt/users"
 	"holdfast/mgmt/webhooks"
 	"holdfast/store/records"
+	"holdfast/switch/gateway"
 )
 
 // The records are what each room needs.
@@ -50,7 +51,7 @@ func (n *node) rooms(c *managementConfig, identities *authn.Room, books mgmt.Sto
 		return rooms{}, err
 	}
 	return rooms{identities: identities, kyc: c.KYC.rules(),
-		partners: partners.Config{Peers: n.peers,
+		partners: partners.Config{Peers: n.peers, Codes: func(codes map[string]string) error { return gateway.Codes(codes).Check() },
 			Align: func(ctx context.Context, id authz.PartnerID) error {
 				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), alignWithin)
 				defer cancel()

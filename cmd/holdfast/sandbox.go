@@ -103,6 +103,7 @@ func (n *network) Send(ctx context.Context, m *sandbox.Message) (sandbox.Answer,
 	desk := desk{n.node.store, n.node.keys, n.node.authorizer}
 	g, err := gateway.New(gateway.Config{Authorizer: t, Ready: n.node.isReady, Log: n.node.log, Cards: desk, Books: desk, Keys: desk})
 	if err == nil {
+		g.SharePrograms(n.node.gateway)
 		err = g.Admit(peer)
 	}
 	if err != nil {

@@ -29,6 +29,14 @@ func TestCodeIsTakenOnceAndNearItsTime(t *testing.T) {
 			t.Errorf("%d steps off: %d", off, step)
 		}
 	}
+	for _, border := range []struct {
+		at    int64 // seconds since the step of the code began
+		taken bool
+	}{{-31, false}, {-30, true}, {-29, true}, {59, true}, {60, false}, {61, false}} {
+		if step := totpCheck(secret, totpAt(secret, now), time.Unix(now*30+border.at, 0), 0); border.taken != (step == now) {
+			t.Errorf("%d seconds after its step began: step %d", border.at, step)
+		}
+	}
 	if step := totpCheck(secret, totpAt(secret, now), at, now); step != 0 {
 		t.Error("the code was taken twice")
 	}

@@ -44,6 +44,7 @@ type Tx interface {
 	CardRequest(ctx context.Context, partner authz.PartnerID, id record.UUID) (record.CardRequest, error)
 	PendingCardRequests(ctx context.Context, n int) ([]record.CardRequest, error)
 	EndCardRequest(ctx context.Context, id record.UUID, card authz.CardID, code string) error
+	TakeCardNews(ctx context.Context, n int) ([]record.CardNews, error)
 	Emit(ctx context.Context, e *record.Event) error
 }
 
@@ -133,11 +134,35 @@ type told struct {
 	At         time.Time    `json:"timestamp"`
 }
 
-// tell writes an event about a card.
-func tell(ctx context.Context, tx Tx, kind string, c *record.Card, at time.Time) error {
-	body, err := json.Marshal(told{c.ID, c.PublicID, c.User, c.Status(at), int(c.Lock), string(c.LockSource), at})
+// tell writes the event that a card was locked or unlocked.
+func tell(ctx context.Context, tx Tx, c *record.Card, happened, now time.Time) error {
+	kind := record.EventCardLocked
+	if c.Lock == authz.LockNone {
+		kind = record.EventCardFree
+	}
+	body, err := json.Marshal(told{c.ID, c.PublicID, c.User, c.Status(happened), int(c.Lock), string(c.LockSource), happened})
 	if err != nil {
 		return err
 	}
-	return tx.Emit(ctx, &record.Event{Partner: c.Partner, Kind: kind, Subject: "card " + number(c.ID), Body: body, CreatedAt: at})
+	return tx.Emit(ctx, &record.Event{Partner: c.Partner, Kind: kind, Subject: "card " + number(c.ID), Body: body, CreatedAt: now})
+}
+
+// tellAtOnce bounds the events of one transaction.
+const tellAtOnce = 100
+
+// Tell writes the events of the locks that the switch set for wrong PINs and that networks set or lifted, each once
+// however many nodes do so, and says how many. Those that the API changes are told of where it does so.
+func Tell(ctx context.Context, store mgmt.Store, at time.Time) (written int, err error) {
+	err = store.Update(ctx, func(t mgmt.Tx) error {
+		tx := t.(Tx)
+		news, err := tx.TakeCardNews(ctx, tellAtOnce)
+		written = len(news)
+		for i := range news {
+			if err == nil {
+				err = tell(ctx, tx, &news[i].Card, news[i].At, at)
+			}
+		}
+		return err
+	})
+	return written, err
 }

@@ -33,7 +33,7 @@ func lockBy(ctx context.Context, c *mgmt.Call, in *lockIn, by record.LockSource)
 	}
 	card, changed, err := tx.LockCard(ctx, k.partner, k.card, authz.LockReason(in.Body.Reason), by, c.At)
 	if err == nil && changed {
-		err = tell(ctx, tx, record.EventCardLocked, &card, c.At)
+		err = tell(ctx, tx, &card, c.At, c.At)
 	}
 	return show(&card, c.At), err
 }
@@ -46,7 +46,7 @@ func unlock(ctx context.Context, c *mgmt.Call, in *ref) (Card, error) {
 	}
 	card, err := tx.UnlockCard(ctx, k.partner, k.card, source(c), c.At)
 	if err == nil {
-		err = tell(ctx, tx, record.EventCardFree, &card, c.At)
+		err = tell(ctx, tx, &card, c.At, c.At)
 	}
 	return show(&card, c.At), err
 }

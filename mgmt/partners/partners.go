@@ -41,6 +41,8 @@ type Config struct {
 	Align func(ctx context.Context, id authz.PartnerID) error
 	// Peers tells who may connect to this node.
 	Peers func() []Peer
+	// Codes refuses action codes of a program that the switch could not use.
+	Codes func(map[string]string) error
 }
 
 // Room is the room.
@@ -115,7 +117,7 @@ func (m *Room) Routes() []mgmt.Bound {
 		mgmt.Handle(row(http.MethodPatch, one, mgmt.RoleAdmin, "partner.change",
 			"Change or suspend a partner: all its cards are declined from now on", "ALREADY_EXISTS", "VERSION_CONFLICT"), m.change),
 	}
-	rows = append(append(rows, programRoutes()...), rateRoutes()...)
+	rows = append(append(rows, m.programRoutes()...), rateRoutes()...)
 	return append(rows, auditRoute(), m.peersRoute())
 }
 

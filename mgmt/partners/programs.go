@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast/authz"
@@ -14,7 +15,8 @@ import (
 	"holdfast/mgmt/problem"
 )
 
-// ActionCode replaces the answer to the network for a reason.
+// ActionCode replaces the answer to the network for a reason. Its length says in which edition of ISO 8583: two
+// characters 1987, three 1993, four 2003; a reason may have one of each.
 type ActionCode struct {
 	Reason string `json:"reason" rule:"min=1 max=40"` // such as LOCKED_LOST
 	Code   string `json:"actionCode" rule:"min=2 max=4"`
@@ -88,7 +90,7 @@ func (s *Settings) apply(p *record.Program) {
 	if s.ActionCodes != nil {
 		p.ActionCodes = map[string]string{}
 		for _, a := range *s.ActionCodes {
-			p.ActionCodes[a.Reason] = a.Code
+			p.ActionCodes[a.Reason] = strings.TrimSpace(p.ActionCodes[a.Reason] + " " + a.Code)
 		}
 	}
 	if p.Holder == record.HolderUs {
@@ -108,7 +110,9 @@ func shownProgram(p *record.Program) Program {
 		OutsideOnly: p.OutsideOnly, HoldHours: p.HoldHours, MarkUp: p.MarkUp, CardMonths: p.CardMonths, ActionCodes: []ActionCode{},
 		CreatedAt: p.CreatedAt}
 	for _, reason := range slices.Sorted(maps.Keys(p.ActionCodes)) {
-		s.ActionCodes = append(s.ActionCodes, ActionCode{reason, p.ActionCodes[reason]})
+		for _, code := range strings.Fields(p.ActionCodes[reason]) {
+			s.ActionCodes = append(s.ActionCodes, ActionCode{reason, code})
+		}
 	}
 	return s
 }
@@ -122,12 +126,12 @@ type programRequest struct {
 	ID authz.ProgramID `path:"id" rule:"min=1"`
 }
 
-func programRoutes() []mgmt.Bound {
+func (m *Room) programRoutes() []mgmt.Bound {
 	const all, one = "/admin/programs", "/admin/programs/{id}"
 	created := row(http.MethodPost, all, mgmt.RoleAdmin, "program.create", "Set a card program up", "ALREADY_EXISTS")
 	created.Status = http.StatusCreated
 	return []mgmt.Bound{
-		mgmt.Handle(created, setUp),
+		mgmt.Handle(created, m.setUp),
 		mgmt.Handle(row(http.MethodGet, all, mgmt.RolesAll, "", "The card programs"),
 			func(ctx context.Context, c *mgmt.Call, in *programsRequest) (mgmt.List[Program], error) {
 				l, err := mgmt.In[Tx](c).Programs(ctx, in.Partner, in.Ask())
@@ -139,11 +143,11 @@ func programRoutes() []mgmt.Bound {
 				return shownProgram(&p), err
 			}),
 		mgmt.Handle(row(http.MethodPatch, one, mgmt.RoleAdmin, "program.change",
-			"Change a card program's settings; range, currency and funding stay", "ALREADY_EXISTS", "VERSION_CONFLICT"), adjust),
+			"Change a card program's settings; range, currency and funding stay", "ALREADY_EXISTS", "VERSION_CONFLICT"), m.adjust),
 	}
 }
 
-func setUp(ctx context.Context, c *mgmt.Call, in *setUpRequest) (Program, error) {
+func (m *Room) setUp(ctx context.Context, c *mgmt.Call, in *setUpRequest) (Program, error) {
 	b := &in.Body
 	cur, err := money.ByAlpha(b.Currency)
 	if err != nil {
@@ -155,6 +159,9 @@ func setUp(ctx context.Context, c *mgmt.Call, in *setUpRequest) (Program, error)
 		p.Holder = record.HolderUs
 	}
 	b.apply(&p)
+	if err := m.cfg.Codes(p.ActionCodes); err != nil {
+		return Program{}, record.Invalid("actionCodes", "has a reason that is unknown, or a code that says the opposite")
+	}
 	if err := mgmt.In[Tx](c).InsertProgram(ctx, &p); err != nil {
 		return Program{}, err
 	}
@@ -162,7 +169,7 @@ func setUp(ctx context.Context, c *mgmt.Call, in *setUpRequest) (Program, error)
 	return shownProgram(&p), nil
 }
 
-func adjust(ctx context.Context, c *mgmt.Call, in *adjustRequest) (Program, error) {
+func (m *Room) adjust(ctx context.Context, c *mgmt.Call, in *adjustRequest) (Program, error) {
 	tx := mgmt.In[Tx](c)
 	c.Object("program " + number(in.ID))
 	p, err := tx.Program(ctx, 0, in.ID)
@@ -172,6 +179,9 @@ func adjust(ctx context.Context, c *mgmt.Call, in *adjustRequest) (Program, erro
 	set(&p.Name, in.Body.Name)
 	set(&p.Holder, in.Body.Holder)
 	in.Body.apply(&p)
+	if err := m.cfg.Codes(p.ActionCodes); err != nil {
+		return Program{}, record.Invalid("actionCodes", "has a reason that is unknown, or a code that says the opposite")
+	}
 	if err := tx.UpdateProgram(ctx, &p); err != nil {
 		return Program{}, err
 	}

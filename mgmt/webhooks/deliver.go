@@ -152,7 +152,7 @@ func (h *HTTP) Send(ctx context.Context, c *record.Claimed, at time.Time) (statu
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", "holdfast")
-	sign(r.Header, c.Endpoint.Secret, c.Event.ID.String(), at, body)
+	sign(r.Header, c.Endpoint.Secrets(at), c.Event.ID.String(), at, body)
 	resp, err := h.client.Do(r)
 	if err != nil {
 		return 0, failure(err)

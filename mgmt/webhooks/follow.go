@@ -50,15 +50,16 @@ type Data struct {
 	Merchant    string `json:"merchantIdentifier"`
 	CaptureMode string `json:"captureMode"`
 	Last4       string `json:"lastFourDigits"`
+	Country     string `json:"acquirerCountry"`
 }
 
-// notify makes the body for a row of the journal. A reversal tells of its original, and refers to it.
+// notify makes the body for a row of the journal. A reversal and the end of a hold's time tell of their original, with
+// what they gave back of it. What follows another row refers to it.
 func notify(x, original *record.Transaction) Notification {
 	n := Notification{Date: x.At.Format(time.RFC3339)}
 	told := *x
-	if original != nil {
-		told.State, told.Amount, told.Requested, told.Class = "REVERSED", original.Amount, original.Requested, original.Class
-		told.Merchant, told.MCC, told.EntryMode = original.Merchant, original.MCC, original.EntryMode
+	if original != nil && x.Undoes() {
+		told = undone(x, original)
 	}
 	var inner string
 	n.Status, inner, n.Description = told.Axes()
@@ -66,12 +67,27 @@ func notify(x, original *record.Transaction) Notification {
 		Card: strconv.FormatInt(int64(x.CardID), 10), External: external(x), Type: typeOf(told.Class), Category: category(told.Class),
 		Amount: told.Amount.Minor, Currency: told.Amount.Currency.String(), OriginalAmount: told.Requested.Minor,
 		OriginalCurrency: told.Requested.Currency.String(), Status: inner, Description: told.Merchant, Date: n.Date,
-		Data: Data{MCC: told.MCC, Merchant: told.Merchant, CaptureMode: captureMode(told.EntryMode), Last4: x.Last4}}
+		Data: Data{MCC: told.MCC, Merchant: told.Merchant, CaptureMode: captureMode(told.EntryMode), Last4: told.Last4,
+			Country: record.CountryAlpha3(told.Country)}}
 	if original != nil {
 		reference, date := external(original), original.At.Format(time.RFC3339)
 		n.Transaction.Reference, n.Transaction.ReferenceDate = &reference, &date
 	}
 	return n
+}
+
+// undone is the original as what undid it, or a part of it, leaves it to be told. A promise held nothing that could be
+// given back, and ends as a whole.
+func undone(x, original *record.Transaction) record.Transaction {
+	told := *original
+	told.State = "REVERSED"
+	if x.Kind == authz.HoldExpiry {
+		told.State = "EXPIRED"
+	}
+	if x.Given != 0 && x.Given != original.Amount.Minor {
+		told.Amount.Minor, told.Requested.Minor = x.Given, authz.Scale(x.Given, original.Amount.Minor, original.Requested.Minor)
+	}
+	return told
 }
 
 // external is the network's name of the transaction, or ours where it gave none.
@@ -90,7 +106,7 @@ func typeOf(c authz.Transaction) string {
 }
 
 func category(c authz.Transaction) string {
-	if c == authz.Refund {
+	if c.Credit() {
 		return "CREDIT"
 	}
 	return "DEBIT"
@@ -134,7 +150,7 @@ func (w *Worker) Follow(ctx context.Context, at time.Time, late bool) (written i
 
 func emit(ctx context.Context, tx Tx, x *record.Transaction, at time.Time) error {
 	var original *record.Transaction
-	if x.Kind == authz.Reversal && !x.Original.IsZero() {
+	if !x.Original.IsZero() {
 		found, err := tx.Transaction(ctx, x.Partner, x.Original)
 		switch {
 		case err == nil:
@@ -143,7 +159,7 @@ func emit(ctx context.Context, tx Tx, x *record.Transaction, at time.Time) error
 			return err
 		}
 	}
-	if x.Kind == authz.Reversal && original == nil {
+	if x.Undoes() && (original == nil || x.Given == 0 && !original.Class.Credit()) {
 		return nil // it undid nothing that the partner has heard of
 	}
 	body, err := json.Marshal(notify(x, original))

@@ -21,6 +21,8 @@ func Routes() []mgmt.Bound {
 		mgmt.Handle(read("/secure/webhooks", "Where events are sent"), list),
 		mgmt.Handle(write(http.MethodPatch, "/secure/webhooks/{id}", "webhook.change", "Change or disable an endpoint",
 			"VERSION_CONFLICT"), change),
+		mgmt.Handle(write(http.MethodPost, "/secure/webhooks/{id}/secret", "webhook.rotate",
+			"Change the secret; for a while both sign, the new one first", "VALIDATION_ERROR", "VERSION_CONFLICT"), rotate),
 		mgmt.Handle(write(http.MethodPost, "/secure/webhooks/{id}/replay", "webhook.replay", "Send again what was given up"), replay),
 		mgmt.Handle(read("/secure/events", "List events, the newest first"), listEvents),
 		mgmt.Handle(read("/secure/events/{id}", "An event with every attempt to deliver it"), readEvent),

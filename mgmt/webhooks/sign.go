@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -25,12 +26,16 @@ func (secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "****") }
 func (secret) LogValue() slog.Value { return slog.StringValue("****") }
 
 // sign puts the headers of Standard Webhooks 1.0 on a request: the id of the message, when it is sent, and HMAC-SHA-256
-// over both and the body. The id is also the idempotency key.
-func sign(h http.Header, key []byte, id string, at time.Time, body []byte) {
+// over both and the body by each of the secrets. The id is also the idempotency key.
+func sign(h http.Header, keys [][]byte, id string, at time.Time, body []byte) {
 	seconds := strconv.FormatInt(at.Unix(), 10)
+	signatures := make([]string, len(keys))
+	for i, key := range keys {
+		signatures[i] = Signature(key, id, seconds, body)
+	}
 	h.Set("webhook-id", id)
 	h.Set("webhook-timestamp", seconds)
-	h.Set("webhook-signature", Signature(key, id, seconds, body))
+	h.Set("webhook-signature", strings.Join(signatures, " "))
 	h.Set("X-Idempotency-Key", id)
 }
 

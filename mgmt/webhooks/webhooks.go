@@ -6,7 +6,8 @@
 // What the API does writes its event in its own transaction. What the switch decides does not: its path has no time for
 // it. [Worker.Follow] reads the journal behind it and writes the events of the partners that want them, each row once.
 // [Worker.Deliver] takes events that are due, sends them signed after Standard Webhooks 1.0, and notes each attempt;
-// it tries again for days, with growing pauses. The same event always comes with the same id and idempotency key.
+// it tries again for days, with growing pauses. The same event always comes with the same id and idempotency key. While a secret is
+// changed, the old one signs beside the new one.
 //
 // A receiver is an address that a partner chose, so nothing that it says is kept, no redirect is followed, and
 // addresses of our own networks are refused unless the configuration allows them.
@@ -54,6 +55,7 @@ type Endpoint struct {
 	Events    []string    `json:"events"`
 	Disabled  bool        `json:"disabled"`
 	CreatedAt time.Time   `json:"createdAt"`
+	OldUntil  *time.Time  `json:"oldSecretUntil,omitempty"` // both secrets sign before it
 }
 
 // NewEndpoint is an endpoint with its secret, in the form of Standard Webhooks.
@@ -63,8 +65,12 @@ type NewEndpoint struct {
 }
 
 func show(e *record.Endpoint) Endpoint {
-	return Endpoint{ID: e.ID, Kind: string(e.Kind), Target: e.Target, Events: append([]string{}, e.Kinds...), Disabled: e.Disabled,
+	s := Endpoint{ID: e.ID, Kind: string(e.Kind), Target: e.Target, Events: append([]string{}, e.Kinds...), Disabled: e.Disabled,
 		CreatedAt: e.CreatedAt}
+	if !e.OldUntil.IsZero() {
+		s.OldUntil = &e.OldUntil
+	}
+	return s
 }
 
 // endpointIn asks for an endpoint. Without events it gets all; a thin one gets transactions only.
@@ -78,6 +84,21 @@ type wanted struct {
 
 const secretBytes = 32
 
+func newSecret() []byte {
+	b := make([]byte, secretBytes)
+	_, _ = rand.Read(b) // never fails: it ends the program instead
+	return b
+}
+
+// reveal shows an endpoint with its secret, which is done once.
+func reveal(e *record.Endpoint) NewEndpoint {
+	made := NewEndpoint{Endpoint: show(e)}
+	if e.Secret != nil {
+		made.Secret = secret(secretPrefix + base64.StdEncoding.EncodeToString(e.Secret))
+	}
+	return made
+}
+
 func create(ctx context.Context, c *mgmt.Call, in *endpointIn) (NewEndpoint, error) {
 	e := record.Endpoint{Partner: c.Partner, Kind: record.EndpointKind(in.Body.Kind), Target: in.Body.Target, Kinds: in.Body.Events,
 		CreatedAt: c.At}
@@ -85,18 +106,43 @@ func create(ctx context.Context, c *mgmt.Call, in *endpointIn) (NewEndpoint, err
 		e.Kinds = []string{record.EventTransaction}
 	}
 	if e.Kind != record.EndpointEmail {
-		e.Secret = make([]byte, secretBytes)
-		_, _ = rand.Read(e.Secret) // never fails: it ends the program instead
+		e.Secret = newSecret()
 	}
 	if err := mgmt.In[Tx](c).InsertEndpoint(ctx, &e); err != nil {
 		return NewEndpoint{}, err
 	}
 	c.Object("endpoint " + e.ID.String())
-	made := NewEndpoint{Endpoint: show(&e)}
-	if e.Secret != nil {
-		made.Secret = secret(secretPrefix + base64.StdEncoding.EncodeToString(e.Secret))
+	return reveal(&e), nil
+}
+
+// rotateIn asks for another secret. The old one signs beside it for a day unless it is said otherwise.
+type rotateIn struct {
+	ID   record.UUID `path:"id"`
+	Body struct {
+		Overlap *int64 `json:"overlapHours" rule:"min=0 max=168"`
 	}
-	return made, nil
+}
+
+const overlapUsual = 24 * time.Hour
+
+func rotate(ctx context.Context, c *mgmt.Call, in *rotateIn) (NewEndpoint, error) {
+	tx := mgmt.In[Tx](c)
+	c.Object("endpoint " + in.ID.String())
+	e, err := tx.Endpoint(ctx, c.Partner, in.ID)
+	overlap := overlapUsual
+	if in.Body.Overlap != nil {
+		overlap = time.Duration(*in.Body.Overlap) * time.Hour
+	}
+	if err == nil {
+		err = e.Rotate(newSecret(), overlap, c.At)
+	}
+	if err == nil {
+		err = tx.UpdateEndpoint(ctx, &e)
+	}
+	if err != nil {
+		return NewEndpoint{}, err
+	}
+	return reveal(&e), nil
 }
 
 // Endpoints are all of a partner's.

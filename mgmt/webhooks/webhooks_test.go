@@ -123,10 +123,27 @@ func TestNotification(t *testing.T) {
 			t.Errorf("no %s in %s", part, text)
 		}
 	}
-	reversal := record.Transaction{ID: record.NewUUID(noon), Kind: authz.Reversal, State: "AUTHORIZED", Reason: authz.ReversalAccepted, RRN: "000000000008", At: noon}
+	x.Reason, x.State, x.Country = authz.Approved, "AUTHORIZED", "616"
+	reversal := record.Transaction{ID: record.NewUUID(noon), Kind: authz.Reversal, State: "AUTHORIZED", Reason: authz.ReversalAccepted, RRN: "000000000008",
+		Given: 10000, At: noon}
 	n := notify(&reversal, &x)
 	if n.Status != "SUCCESS" || n.Transaction.Status != "REVERSED" || n.Transaction.Amount != 10000 || n.Transaction.Reference == nil ||
 		*n.Transaction.Reference != x.RRN {
 		t.Errorf("a reversal is told as %+v", n)
+	}
+	part := reversal
+	part.Given = 2500
+	if n := notify(&part, &x).Transaction; n.Status != "REVERSED" || n.Amount != 2500 || n.OriginalAmount != 3075 || n.Data.Country != "POL" {
+		t.Errorf("the reversal of a part is told as %+v", n)
+	}
+	ended := reversal
+	ended.Kind = authz.HoldExpiry
+	if n := notify(&ended, &x); n.Status != "SUCCESS" || n.Description != "EXPIRED" || n.Transaction.Status != "REVERSED" || n.Transaction.Amount != 10000 {
+		t.Errorf("the end of a hold is told as %+v", n)
+	}
+	cleared := x
+	cleared.Kind, cleared.State, cleared.RRN = authz.FinancialAdvice, "CLEARED", "000000000009"
+	if n := notify(&cleared, &x).Transaction; n.Status != "CLEARED" || n.External != "000000000009" || n.Reference == nil || *n.Reference != x.RRN {
+		t.Errorf("a clearing is told as %+v", n)
 	}
 }

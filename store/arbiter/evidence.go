@@ -37,7 +37,7 @@ func (a *Arbiter) count(e *authz.Entry) error {
 	case n.PINFailed:
 		c.Tries++
 		if c.Tries >= authz.PINTriesMax && e.Card.PINLock {
-			c.Lock = authz.LockPINTries
+			c.Lock, c.LockedAt = authz.LockPINTries, e.Request.ReceivedAt
 		}
 	case n.PINPassed:
 		c.Tries = 0

@@ -93,6 +93,8 @@ type CardCounters struct {
 	ATC   uint16 // raised to this; 0: as it is
 	Lock  authz.LockReason
 	Raise bool // the version, too
+
+	LockedAt time.Time // when it locked the card, of which the partner is to hear; zero: it did not
 }
 
 // Available is what may still be held.

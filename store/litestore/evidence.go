@@ -3,6 +3,7 @@ package litestore
 import (
 	"holdfast/authz"
 	"holdfast/store/arbiter"
+	"holdfast/store/records"
 )
 
 // ATC implements [arbiter.Reads].
@@ -25,6 +26,14 @@ func (a tables) SetCounters(id authz.CardID, c arbiter.CardCounters) error {
 	if c.Raise {
 		raise = 1
 	}
-	return a.exec("UPDATE cards SET pin_tries = ?1, lock = ?2, atc = max(atc, ?3), version = version + ?4 WHERE id = ?5",
+	err := a.exec("UPDATE cards SET pin_tries = ?1, lock = ?2, atc = max(atc, ?3), version = version + ?4 WHERE id = ?5",
 		func(b *binder) { b.int(int64(c.Tries), int64(c.Lock), int64(c.ATC), raise, int64(id)) })
+	if err != nil || c.LockedAt.IsZero() {
+		return err
+	}
+	return a.exec(records.InsertCardNews, func(b *binder) {
+		b.int(int64(id), int64(c.Lock))
+		b.text(string(authz.LockByPIN))
+		b.int(c.LockedAt.UnixMicro())
+	})
 }

@@ -9,8 +9,7 @@ import (
 )
 
 // SetLimits replaces a card's limits, in a new version of the card: no authorization that is received after the commit
-// exceeds them. A card's spending counts from the moment that it has a limit, in every scope and window; so a limit that
-// is added or changed later knows what was spent before it, and the first one does not.
+// exceeds them. Every limit, the first one too, knows what was spent before it in the windows that run at the moment.
 func (t *Tx) SetLimits(ctx context.Context, partner authz.PartnerID, id authz.CardID, limits []record.Limit,
 	at time.Time) (record.Card, error) {
 	if err := record.CheckLimits(limits); err != nil {
@@ -19,6 +18,9 @@ func (t *Tx) SetLimits(ctx context.Context, partner authz.PartnerID, id authz.Ca
 	c, err := t.lockCard(ctx, partner, id)
 	if err == nil {
 		_, err = c.Act(record.ActLimit, at)
+	}
+	if err == nil && !c.Limited && len(limits) > 0 {
+		err = t.countPast(ctx, &c, at)
 	}
 	if err != nil {
 		return c, err

@@ -25,9 +25,9 @@ type FileActionDone struct {
 	Lock    authz.LockReason // the card's now
 }
 
-// LockOutside changes a card's lock as a peer asks, by authz.Relock, and writes down who asked for what and what
-// became of it, also when nothing did. It is as linearizable as LockCard: the card is read after its balance row was
-// taken, so that two peers at once are decided one after the other.
+// LockOutside changes a card's lock as a peer asks, by authz.Relock, has the card's partner told, and writes down
+// who asked for what and what became of it, also when nothing did. It is as linearizable as LockCard: the card is
+// read after its balance row was taken, so that two peers at once are decided one after the other.
 func LockOutside(ctx context.Context, q Querier, a FileAction) (FileActionDone, error) {
 	var d FileActionDone
 	var state authz.CardState
@@ -65,6 +65,9 @@ WHERE id = (SELECT balance_id FROM cards WHERE id = $1)`, int64(d.Card)); err ==
 	}
 	if d.Outcome.Changes() {
 		if err := LockCard(ctx, q, d.Card, a.Wanted); err != nil {
+			return d, err
+		}
+		if err := tellLock(ctx, q, d.Card, a.Wanted, authz.LockByOutside, a.At); err != nil {
 			return d, err
 		}
 		d.Lock = a.Wanted

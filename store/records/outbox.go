@@ -13,14 +13,15 @@ import (
 // endpoints are kept with their secrets sealed.
 var endpoints = table[record.Endpoint]{
 	name:    "endpoints",
-	columns: "id, version, partner_id, kind, target, kinds, secret, disabled, created_at",
+	columns: "id, version, partner_id, kind, target, kinds, secret, disabled, created_at, old_secret, old_until",
 	scan: func(r Row) record.Endpoint {
 		return record.Endpoint{ID: uuid(r, 0), Version: r.Int(1), Partner: authz.PartnerID(r.Int(2)), Kind: record.EndpointKind(r.Text(3)),
-			Target: r.Text(4), Kinds: readWords[string](r.Text(5)), Secret: kept(r, 6), Disabled: r.Int(7) != 0, CreatedAt: moment(r, 8)}
+			Target: r.Text(4), Kinds: readWords[string](r.Text(5)), Secret: kept(r, 6), Disabled: r.Int(7) != 0, CreatedAt: moment(r, 8),
+			OldSecret: kept(r, 9), OldUntil: moment(r, 10)}
 	},
 	args: func(e *record.Endpoint) []any {
 		return []any{e.ID[:], e.Version, int64(e.Partner), string(e.Kind), e.Target, writeWords(e.Kinds), e.Secret, flag(e.Disabled),
-			micros(e.CreatedAt)}
+			micros(e.CreatedAt), blob(e.OldSecret), micros(e.OldUntil)}
 	},
 }
 
@@ -52,11 +53,17 @@ func (t *Tx) sealEndpoint(e *record.Endpoint) (record.Endpoint, error) {
 	sealed := *e
 	var err error
 	sealed.Secret, err = t.keys.SealData(endpointContext(e.ID), e.Secret)
+	if err == nil && len(e.OldSecret) > 0 {
+		sealed.OldSecret, err = t.keys.SealData(endpointContext(e.ID), e.OldSecret)
+	}
 	return sealed, wrap("seal the endpoint's secret", err)
 }
 
 func (t *Tx) openEndpoint(e *record.Endpoint) (err error) {
 	e.Secret, err = t.keys.OpenData(endpointContext(e.ID), e.Secret)
+	if err == nil && len(e.OldSecret) > 0 {
+		e.OldSecret, err = t.keys.OpenData(endpointContext(e.ID), e.OldSecret)
+	}
 	return wrap("open the endpoint's secret", err)
 }
 
@@ -73,7 +80,7 @@ func (t *Tx) Endpoint(ctx context.Context, partner authz.PartnerID, id record.UU
 func (t *Tx) Endpoints(ctx context.Context, partner authz.PartnerID) ([]record.Endpoint, error) {
 	all, err := endpoints.all(ctx, t.q, by("partner_id = ?", int64(partner)), fmt.Sprintf(" ORDER BY id LIMIT %d", endpointsMax))
 	for i := range all {
-		all[i].Secret = nil
+		all[i].Secret, all[i].OldSecret = nil, nil
 	}
 	return all, err
 }

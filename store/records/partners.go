@@ -156,7 +156,9 @@ var programs = table[record.Program]{
 func writeCodes(codes map[string]string) string {
 	var all []string
 	for _, reason := range slices.Sorted(maps.Keys(codes)) {
-		all = append(all, reason+"="+codes[reason])
+		for _, code := range strings.Fields(codes[reason]) {
+			all = append(all, reason+"="+code)
+		}
 	}
 	return strings.Join(all, " ")
 }
@@ -165,9 +167,26 @@ func readCodes(text string) map[string]string {
 	codes := map[string]string{}
 	for _, entry := range strings.Fields(text) {
 		reason, code, _ := strings.Cut(entry, "=")
-		codes[reason] = code
+		codes[reason] = strings.TrimSpace(codes[reason] + " " + code)
 	}
 	return codes
+}
+
+// ProgramCodes are the answers to the network that a program has of its own, as [record.Program] has them, and the first
+// eight digits of its cards.
+type ProgramCodes struct {
+	Low, High int32
+	Codes     map[string]string
+}
+
+// ActionCodes reads the answers of all programs that have some of their own.
+func ActionCodes(ctx context.Context, q Querier) ([]ProgramCodes, error) {
+	var all []ProgramCodes
+	err := q.Query(ctx, func(r Row) error {
+		all = append(all, ProgramCodes{int32(r.Int(0)), int32(r.Int(1)), readCodes(r.Text(2))})
+		return nil
+	}, "SELECT bin_low, bin_high, action_codes FROM programs WHERE action_codes <> '' ORDER BY id")
+	return all, wrap("read the programs' action codes", err)
 }
 
 // InsertProgram sets a program up and sets its id and version. A BIN range that another program has a part of is

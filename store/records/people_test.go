@@ -38,7 +38,7 @@ func testPartners(t *testing.T, o *office) {
 		if err != nil || fmt.Sprint(p) != fmt.Sprint(o.credit) {
 			t.Errorf("read %+v, %v, want %+v", p, err, o.credit)
 		}
-		p.ActionCodes, p.HoldHours, p.MarkUp = map[string]string{"LOCKED_LOST": "46", "CARD_EXPIRED": "54"}, 72, 150
+		p.ActionCodes, p.HoldHours, p.MarkUp = map[string]string{"LOCKED_LOST": "46 1046", "CARD_EXPIRED": "54"}, 72, 150
 		if err := tx.UpdateProgram(ctx, &p); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package records
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -15,6 +16,10 @@ type window struct {
 	card        int64
 	scope, span string
 	start       int64
+}
+
+func (w window) compare(o window) int {
+	return cmp.Or(cmp.Compare(w.card, o.card), cmp.Compare(w.scope, o.scope), cmp.Compare(w.span, o.span), cmp.Compare(w.start, o.start))
 }
 
 // verifyLimits sums up the journal's rows anew. A window of which nothing is kept any more is not looked at.

@@ -1,8 +1,11 @@
 package storetest
 
 import (
+	"context"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"holdfast/authz"
 	"holdfast/store/records"
@@ -59,6 +62,7 @@ func pinLocks(_ *testing.T, b *bench) {
 		b.commit(b.wrongPIN(b.Alice, b.Request(b.Alice, authz.Authorization, 10_00)))
 	}
 	b.counted(b.Alice, 3, authz.LockPINTries)
+	b.told(lockNews{b.Alice.Card, authz.LockPINTries, authz.LockByPIN})
 	if err := b.Store.Update(b.t.Context(), func(q records.Querier) error {
 		_, err := q.Exec(b.t.Context(), "UPDATE cards SET pin_lock = 0 WHERE id = $1", int64(b.Bob.Card))
 		return err
@@ -69,6 +73,36 @@ func pinLocks(_ *testing.T, b *bench) {
 		b.commit(b.wrongPIN(b.Bob, b.Request(b.Bob, authz.Authorization, 10_00)))
 	}
 	b.counted(b.Bob, 3, authz.LockNone)
+	b.told()
+}
+
+// lockNews is what a partner is to hear of a card's lock.
+type lockNews struct {
+	card   authz.CardID
+	lock   authz.LockReason
+	source authz.LockSource
+}
+
+// told takes what partners are to hear of locks that the API did not change.
+func (b *bench) told(want ...lockNews) {
+	b.t.Helper()
+	var got []lockNews
+	ctx := context.Background()
+	if _, err := records.Transact(ctx, b.Store, b.Keys, func(tx *records.Tx) error {
+		news, err := tx.TakeCardNews(ctx, 100)
+		for _, n := range news {
+			got = append(got, lockNews{n.Card.ID, n.Card.Lock, n.Card.LockSource})
+			if n.At.Before(Epoch) || n.At.After(Epoch.Add(time.Hour)) {
+				b.t.Errorf("a lock of %s", n.At)
+			}
+		}
+		return err
+	}); err != nil {
+		b.t.Fatal(err)
+	}
+	if !slices.Equal(got, want) {
+		b.t.Errorf("to be told of %v, want %v", got, want)
+	}
 }
 
 func pinReset(_ *testing.T, b *bench) {

@@ -22,7 +22,8 @@ var limitTests = []rule{
 	{"an increment uses the limit of its transaction", limitIncrements},
 	{"what was approved in stand-in is used, and its request uses no more", limitStandIn},
 	{"a lowered limit is stale and then declines", limitLowered},
-	{"a first limit does not know what was spent before", limitFirst},
+	{"a first limit knows what was spent before", limitFirst},
+	{"a first limit knows what became of what was spent before", limitFirstLives},
 	{"a repeat is told what was decided, whatever is used since", limitRepeat},
 	{"concurrent batches never exceed a limit", limitConcurrent},
 	{"limits agree with a model", limitModel},
@@ -211,12 +212,67 @@ func limitLowered(_ *testing.T, b *bench) {
 }
 
 func limitFirst(_ *testing.T, b *bench) {
+	lastMonth := b.on(-25, authz.ChannelPOS, 7_00) // Wednesday, 28 October
+	b.approved(lastMonth)
+	b.approved(b.on(-7, authz.ChannelATM, 5_00))
 	before := b.approved(b.on(0, authz.ChannelPOS, 30_00))
-	b.limit(b.Alice, general(record.LimitDay, 20_00))
+	b.refused(b.on(0, authz.ChannelPOS, 900_00))
+	b.approve(b.Bob, authz.Authorization, 8_00) // another card
+	b.limit(b.Alice, general(record.LimitDay, 50_00), record.Limit{Scope: record.LimitATM, Window: record.LimitMonth, Amount: 9_00})
+	b.used(record.LimitGeneral, Epoch, 30_00, 30_00, 35_00)
+	b.used(record.LimitATM, Epoch, 0, 0, 5_00)
+	b.used(record.LimitGeneral, lastMonth.ReceivedAt, 0, 0, 0)
+	b.exceeds(b.on(0, authz.ChannelPOS, 20_01))
+	b.exceeds(b.on(0, authz.ChannelATM, 4_01))
 	b.approved(b.on(0, authz.ChannelPOS, 20_00))
-	b.reverse(b.Alice, b.Undo(before))
-	b.used(record.LimitGeneral, Epoch, 20_00, 20_00, 20_00)
-	b.exceeds(b.on(0, authz.ChannelPOS, 1))
+	b.reverse(b.Alice, b.Undo(before)) // what counted is given back
+	b.used(record.LimitGeneral, Epoch, 20_00, 20_00, 25_00)
+	b.limit(b.Alice)
+	b.approved(b.on(0, authz.ChannelPOS, 11_00)) // counts nowhere, until there is a limit again
+	b.used(record.LimitGeneral, Epoch, 20_00, 20_00, 25_00)
+	b.limit(b.Alice, general(record.LimitDay, 32_00))
+	b.used(record.LimitGeneral, Epoch, 31_00, 31_00, 36_00)
+	b.limit(b.Alice, general(record.LimitDay, 33_00))
+	b.used(record.LimitGeneral, Epoch, 31_00, 31_00, 36_00)
+	b.exceeds(b.on(0, authz.ChannelPOS, 2_01))
+}
+
+// What was spent counts as it would have, had the card had limits all the time: less what was given back, also by the
+// last clearing, and what was posted at once.
+func limitFirstLives(_ *testing.T, b *bench) {
+	part := b.approved(b.on(0, authz.ChannelPOS, 10_00))
+	undo := b.Undo(part)
+	undo.Partial, undo.Final = true, 4_00
+	b.reverse(b.Alice, undo) // 4.00 stay
+	b.reverse(b.Alice, b.Undo(b.approved(b.on(0, authz.ChannelPOS, 3_00))))
+	b.clear(b.approved(b.on(0, authz.ChannelPOS, 5_00)), b.Alice, 6_00) // 5.00 were authorized
+	less := b.approved(b.on(0, authz.ChannelPOS, 20_00))
+	b.clear(less, b.Alice, 5_00, 1, 2)
+	b.clear(less, b.Alice, 6_00, 2, 2) // 11.00
+	open := b.approved(b.on(0, authz.ChannelPOS, 9_00))
+	b.clear(open, b.Alice, 2_00, 1, 2) // all of it: 7.00 are still held
+	posted := b.on(0, authz.ChannelPOS, 1_50)
+	posted.Kind = authz.Financial
+	b.approved(posted)
+	unsent := b.approved(b.on(0, authz.ChannelPOS, 2_50))
+	b.void(b.Alice, unsent)
+	stood := b.advice(b.on(0, authz.ChannelECommerce, 1_20), b.Alice, 1_20)
+	stood.Request.Channel = authz.ChannelECommerce
+	b.decided(stood, authz.Committed, authz.AdviceAccepted)
+	b.clear(nil, b.Alice, 2_20) // nobody authorized it
+	b.limit(b.Alice, general(record.LimitDay, 100_00))
+	b.used(record.LimitGeneral, Epoch, 31_70, 31_70, 31_70)
+	b.used(record.LimitEcommerce, Epoch, 1_20, 1_20, 1_20)
+	b.clear(open, b.Alice, 4_00, 2, 2) // 3.00 are left of it
+	b.used(record.LimitGeneral, Epoch, 28_70, 28_70, 28_70)
+	b.reverse(b.Alice, b.Undo(part))
+	b.used(record.LimitGeneral, Epoch, 24_70, 24_70, 24_70)
+}
+
+// refused has a request declined for want of funds.
+func (b *bench) refused(r *authz.Request) {
+	b.t.Helper()
+	b.decided(b.entry(b.Alice, r, authz.FundsShort), authz.Committed, authz.FundsShort)
 }
 
 func limitRepeat(_ *testing.T, b *bench) {

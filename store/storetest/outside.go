@@ -153,6 +153,13 @@ func lockOutside(t *testing.T, b *bench) {
 	if d, err := b.ask(authz.Tag{1}, authz.LockLost, false); err != nil || d.Outcome != authz.LockNoCard || d.Card != 0 {
 		t.Errorf("an unknown card: %+v, %v", d, err)
 	}
+	var news []lockNews
+	for _, lock := range []authz.LockReason{authz.LockPINTries, authz.LockNone, authz.LockFraud, authz.LockLost} {
+		news = append(news, lockNews{b.Alice.Card, lock, authz.LockByOutside})
+	}
+	news[1].source = ""
+	b.told(news...)
+	b.told()
 	b.decided(before, authz.Stale, authz.Approved)
 	var written int64
 	if err := b.Store.View(t.Context(), func(q records.Querier) error {

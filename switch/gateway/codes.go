@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"holdfast/authz"
@@ -165,21 +166,34 @@ func usual(p *iso.Profile) *chosen {
 	return &out
 }
 
-// ProgramCodes are the action codes of the cards whose number begins with one of the prefixes.
+// Check refuses names that nothing has, and codes that would turn a decline into an approval or the reverse.
+func (c Codes) Check() error {
+	for form := range codeLengths {
+		if _, err := c.in(form); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ProgramCodes are the action codes of the cards whose number begins with one of the prefixes, or with eight digits of a
+// range.
 type ProgramCodes struct {
-	BINs  []string // one to eight digits
-	Codes Codes
+	BINs      []string // one to eight digits
+	Low, High int32    // eight digits each, inclusive; 0: no range
+	Codes     Codes
 }
 
 // programCodes is a program's codes in each edition.
 type programCodes struct {
-	bins  []string
-	codes map[iso.Version]*chosen
+	bins      []string
+	low, high int32
+	codes     map[iso.Version]*chosen
 }
 
 func (p *ProgramCodes) compile() (programCodes, error) {
-	out := programCodes{bins: p.BINs, codes: map[iso.Version]*chosen{}}
-	if err := checkBINs(p.BINs); err != nil || len(p.BINs) == 0 {
+	out := programCodes{bins: p.BINs, low: p.Low, high: p.High, codes: map[iso.Version]*chosen{}}
+	if err := checkBINs(p.BINs); err != nil || len(p.BINs) == 0 && p.Low == 0 {
 		return out, errors.Join(err, errNoBINs(p.BINs))
 	}
 	for form := range codeLengths {
@@ -190,6 +204,37 @@ func (p *ProgramCodes) compile() (programCodes, error) {
 	}
 	return out, nil
 }
+
+// has reports whether the number is one of the program's cards.
+func (p *programCodes) has(n pan.Number) bool {
+	if p.low != 0 {
+		bin, err := strconv.ParseInt(n.BIN(binDigits), 10, 32)
+		return err == nil && int32(bin) >= p.low && int32(bin) <= p.high
+	}
+	return begins(n, p.bins)
+}
+
+// SetPrograms has the programs' codes count from the next answer on, behind those of the configuration. What cannot be
+// used is left out, and named by the error.
+func (g *Gateway) SetPrograms(programs []ProgramCodes) error {
+	var all []programCodes
+	var errs []error
+	for _, list := range [][]ProgramCodes{g.cfg.Programs, programs} {
+		for i := range list {
+			p, err := list[i].compile()
+			if err != nil {
+				errs = append(errs, fmt.Errorf("program %d: %w", i+1, err))
+				continue
+			}
+			all = append(all, p)
+		}
+	}
+	g.programs.Store(&all)
+	return errors.Join(errs...)
+}
+
+// SharePrograms has the codes count that another gateway has now.
+func (g *Gateway) SharePrograms(with *Gateway) { g.programs.Store(with.programs.Load()) }
 
 func errNoBINs(bins []string) error {
 	if len(bins) == 0 {
@@ -227,20 +272,20 @@ func (s *Session) code(a *answer) string {
 		reason = authz.Malfunction
 	}
 	program := ""
-	if len(s.g.programs) > 0 && own.reasons[reason] == "" {
-		program = s.g.programCode(a.request, reason, s.place.profile.Forms.ActionCodes)
+	if programs := *s.g.programs.Load(); len(programs) > 0 && own.reasons[reason] == "" {
+		program = programCode(programs, a.request, reason, s.place.profile.Forms.ActionCodes)
 	}
 	return first(own.reasons[reason], program, usual.reasons[reason])
 }
 
-func (g *Gateway) programCode(m *iso.Message, reason authz.Reason, form iso.Version) string {
+func programCode(programs []programCodes, m *iso.Message, reason authz.Reason, form iso.Version) string {
 	number, ok := m.PAN()
 	if !ok {
 		return ""
 	}
-	for i := range g.programs {
-		if begins(number, g.programs[i].bins) {
-			return g.programs[i].codes[form].reasons[reason]
+	for i := range programs {
+		if programs[i].has(number) {
+			return programs[i].codes[form].reasons[reason]
 		}
 	}
 	return ""

@@ -77,7 +77,7 @@ type Config struct {
 type Gateway struct {
 	cfg       Config
 	log       *slog.Logger
-	programs  []programCodes
+	programs  atomic.Pointer[[]programCodes]
 	stan      atomic.Uint32
 	clerks    clerks
 	doubts    [authz.ReasonCount]doubts
@@ -94,12 +94,8 @@ func New(cfg Config) (*Gateway, error) {
 		return nil, errors.New("gateway: Config needs Authorizer, Ready and Log")
 	}
 	g := &Gateway{cfg: cfg, log: cfg.Log, places: make(map[string]*place)}
-	for i := range cfg.Programs {
-		p, err := cfg.Programs[i].compile()
-		if err != nil {
-			return nil, fmt.Errorf("gateway: program %d: %w", i+1, err)
-		}
-		g.programs = append(g.programs, p)
+	if err := g.SetPrograms(nil); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	g.clerks.open()
 	return g, nil

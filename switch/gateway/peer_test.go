@@ -29,6 +29,29 @@ func TestActionCodesOfPeersAndPrograms(t *testing.T) {
 	c.expect(c.message("0100", c.Carol, nil), "05")
 }
 
+// Programs that are set later count from the next answer on, behind the configuration's; one that cannot be used is left
+// out, named, and keeps no other from counting.
+func TestActionCodesOfProgramsThatAreSetLater(t *testing.T) {
+	c := open(t, "iso87-ascii", func(c *counter) {
+		c.config.Programs = []gateway.ProgramCodes{{BINs: []string{"99999911"}, Codes: gateway.Codes{"LOCKED_LOST": "05"}}}
+	})
+	c.Lock(c.Alice.Card, authz.LockLost)
+	c.Lock(c.Carol.Card, authz.LockLost)
+	c.expect(c.next("100", 1_00), "41")
+	err := c.gateway.SetPrograms([]gateway.ProgramCodes{{Low: 99999900, High: 99999909, Codes: gateway.Codes{"LOCKED_LOST": "61"}},
+		{Low: 99999910, High: 99999911, Codes: gateway.Codes{"LOCKED_LOST": "00"}},
+		{Low: 99999910, High: 99999911, Codes: gateway.Codes{"LOCKED_LOST": "62 205 2005"}}})
+	if err == nil || !strings.Contains(err.Error(), "program 2") {
+		t.Errorf("a code that says the opposite: %v", err)
+	}
+	c.expect(c.next("100", 1_00), "62")
+	c.expect(c.message("0100", c.Carol, nil), "05")
+	if err := c.gateway.SetPrograms(nil); err != nil {
+		t.Error(err)
+	}
+	c.expect(c.next("100", 1_00), "41")
+}
+
 func TestActionCodesThatLieAreRefused(t *testing.T) {
 	d, err := iso.Builtin("iso87-ascii")
 	if err != nil {
