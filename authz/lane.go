@@ -56,7 +56,7 @@ type lane struct {
 	undoing   map[DupKey]bool  // keys whose void is not committed yet; see mark
 
 	waiting  atomic.Int64 // requests in deciding
-	earliest atomic.Int64 // nothing has a deadline before it, in nanoseconds of Unix time
+	earliest atomic.Int64 // nothing has a deadline before it, in nanoseconds as [Authorizer.since] counts
 }
 
 func newLane(a *Authorizer, partner PartnerID) *lane {
@@ -82,7 +82,7 @@ const (
 func (l *lane) push(it *item) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if deadline := it.req.Deadline.UnixNano(); !it.void && deadline < l.earliest.Load() {
+	if deadline := l.a.since(it.req.Deadline); !it.void && deadline < l.earliest.Load() {
 		l.earliest.Store(deadline)
 	}
 	if leader, ok := l.deciding[it.req.Dup]; ok && !it.void {

@@ -5,7 +5,7 @@ import "time"
 // expire answers what is past its deadline. What is still queued stays there and is dropped by
 // prepare; what is being committed is undone by commit when it turns out approved.
 func (l *lane) expire(now time.Time) {
-	if l.earliest.Load() > now.UnixNano() {
+	if l.earliest.Load() > l.a.since(now) {
 		return
 	}
 	var late []*item
@@ -14,7 +14,7 @@ func (l *lane) expire(now time.Time) {
 		switch {
 		case it.answered.Load():
 		case it.req.Deadline.After(now):
-			earliest = min(earliest, it.req.Deadline.UnixNano())
+			earliest = min(earliest, l.a.since(it.req.Deadline))
 		default:
 			late = append(late, it)
 		}
@@ -62,7 +62,7 @@ func (l *lane) postpone(it *item) {
 	defer l.mu.Unlock()
 	l.doubtful = append(l.doubtful, it)
 	l.undoing[it.req.Dup] = false
-	l.earliest.Store(0)
+	l.earliest.Store(-never)
 }
 
 // mark and unmark keep the keys whose approval is being undone. The value tells whether the void has been taken from
