@@ -71,6 +71,7 @@ type Authorizer struct {
 	journal Journal
 	keys    *keystore.Store
 	ids     ids
+	began   time.Time
 	born    ID // all ids of this life are above it
 	cache   *cardCache
 	routes  atomic.Pointer[routes]
@@ -78,8 +79,9 @@ type Authorizer struct {
 	codes   *approvalCodes
 	stats   counters
 	ailing  atomic.Bool
-	open    atomic.Int64 // requests that are being decided
-	busy    atomic.Int64 // lanes that have work
+	open    atomic.Int64  // requests that are being decided
+	busy    atomic.Int64  // lanes that have work
+	dropped atomic.Uint64 // of what is decided: late when its turn came
 	pace    pace
 
 	lanes sync.Map // PartnerID -> *lane
@@ -104,7 +106,8 @@ func New(cfg Config, cards Cards, holds Holds, journal Journal, keys *keystore.S
 	a.pace.inService, a.pace.waitMax = int64(cfg.InService), cfg.WaitMax
 	a.pace.limit.Store(never)
 	a.ids.node, a.ids.last = int64(cfg.Node), cfg.LastID.tick()
-	a.born = a.ids.next(cfg.Now())
+	a.began = cfg.Now()
+	a.born = a.ids.next(a.began)
 	a.closing, a.cancel = context.WithCancel(context.Background())
 	a.Route(nil)
 	return a, nil
@@ -112,6 +115,10 @@ func New(cfg Config, cards Cards, holds Holds, journal Journal, keys *keystore.S
 
 // Route replaces the table of programs; requests already queued keep their lane.
 func (a *Authorizer) Route(programs []Program) { a.routes.Store(newRoutes(programs)) }
+
+// since counts nanoseconds from our beginning, by the monotonic clock where the times have it: a wall clock that is set
+// back must not keep what is overdue from being answered.
+func (a *Authorizer) since(t time.Time) int64 { return int64(t.Sub(a.began)) }
 
 // Submit gives the request to its lane. w hears the decision exactly once, at the latest at the first
 // Expire after the request's deadline.
@@ -147,7 +154,8 @@ var (
 // Expire answers every request whose deadline has passed at now and that is still being decided, and
 // retries what could not be undone yet. Its owner calls it some tens of times a second, from one goroutine.
 func (a *Authorizer) Expire(now time.Time) {
-	a.pace.observe(now, a.open.Load(), a.stats.decided.Load())
+	dropped := a.dropped.Load()
+	a.pace.observe(now, a.open.Load(), a.stats.decided.Load()-dropped)
 	a.lanes.Range(func(_, l any) bool {
 		l.(*lane).expire(now)
 		return true

@@ -58,8 +58,8 @@ type lane struct {
 	undoing   map[DupKey]bool  // keys whose void is not committed yet; see mark
 
 	waiting  atomic.Int64 // requests in deciding
-	begun    atomic.Int64 // when the first of commits began, in nanoseconds of Unix time; 0: there is none
-	earliest atomic.Int64 // nothing has a deadline before it, in nanoseconds of Unix time
+	begun    atomic.Int64 // when the first of commits began, as [Authorizer.since] counts; 0: there is none
+	earliest atomic.Int64 // nothing has a deadline before it, in nanoseconds as [Authorizer.since] counts
 }
 
 func newLane(a *Authorizer, partner PartnerID) *lane {
@@ -80,7 +80,7 @@ const (
 func (l *lane) push(it *item) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if deadline := it.req.Deadline.UnixNano(); !it.void && deadline < l.earliest.Load() {
+	if deadline := l.a.since(it.req.Deadline); !it.void && deadline < l.earliest.Load() {
 		l.earliest.Store(deadline)
 	}
 	if leader, ok := l.deciding[it.req.Dup]; ok && !it.void {
@@ -166,7 +166,7 @@ func (l *lane) write(batch []*item) {
 		return
 	}
 	if l.commits++; l.commits == 1 {
-		l.begun.Store(l.a.cfg.Now().UnixNano())
+		l.begun.Store(max(1, l.a.since(l.a.cfg.Now())))
 	}
 	l.wake()
 	l.mu.Unlock()

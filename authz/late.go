@@ -6,7 +6,7 @@ import "time"
 // prepare; what is being committed is undone by commit when it turns out approved.
 func (l *lane) expire(now time.Time) {
 	l.overtake(now)
-	if l.earliest.Load() > now.UnixNano() {
+	if l.earliest.Load() > l.a.since(now) {
 		return
 	}
 	var late []*item
@@ -15,7 +15,7 @@ func (l *lane) expire(now time.Time) {
 		switch {
 		case it.answered.Load():
 		case it.req.Deadline.After(now):
-			earliest = min(earliest, it.req.Deadline.UnixNano())
+			earliest = min(earliest, l.a.since(it.req.Deadline))
 		default:
 			late = append(late, it)
 		}
@@ -44,7 +44,7 @@ func (l *lane) expire(now time.Time) {
 
 // overtake lets what waits behind a slow commit go beside it.
 func (l *lane) overtake(now time.Time) {
-	if begun := l.begun.Load(); begun == 0 || now.UnixNano()-begun < overlapAfter.Nanoseconds() {
+	if begun := l.begun.Load(); begun == 0 || l.a.since(now)-begun < int64(overlapAfter) {
 		return
 	}
 	l.mu.Lock()
@@ -76,7 +76,7 @@ func (l *lane) postpone(it *item) {
 	defer l.mu.Unlock()
 	l.doubtful = append(l.doubtful, it)
 	l.undoing[it.req.Dup] = false
-	l.earliest.Store(0)
+	l.earliest.Store(-never)
 }
 
 // mark and unmark keep the keys whose approval is being undone. The value tells whether the void has been taken from

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +27,7 @@ type plant struct {
 	turn  chan struct{} // held by the commit in work
 	cards []pan.Number
 	euro  money.Currency
+	slows atomic.Int64 // how much longer a commit takes, in nanoseconds
 
 	mu      sync.Mutex
 	results map[string][]outcome // by what was submitted
@@ -83,7 +85,7 @@ func (p *plant) Balances(_ context.Context, ids []authz.BalanceID) (truth []auth
 
 func (p *plant) Commit(_ context.Context, batch []*authz.Entry) (authz.Truth, error) {
 	p.turn <- struct{}{}
-	time.Sleep(plantCommit)
+	time.Sleep(plantCommit + time.Duration(p.slows.Load()))
 	<-p.turn
 	for _, e := range batch {
 		e.Outcome = authz.Committed
@@ -213,6 +215,26 @@ func TestBurstIsAnsweredWhole(t *testing.T) {
 		longest := slices.MaxFunc(requests, func(a, b outcome) int { return int(a.latency - b.latency) }).latency
 		if longest < 300*time.Millisecond {
 			t.Errorf("the longest took %v: this was no burst", longest)
+		}
+	})
+}
+
+// A machine that gives us half of what it did, in the middle of a burst, makes nothing late: what is late has cost a
+// commit, and its undoing another.
+func TestSlowerMachineMakesNothingLate(t *testing.T) {
+	run(t, func(t *testing.T, p *plant) {
+		p.load(2*plantCapacity, 900*time.Millisecond, time.Second)
+		p.slows.Store(int64(plantCommit * 4 / 5))
+		p.load(2*plantCapacity, 3*time.Second, time.Second)
+		if err := p.Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		requests := p.answers("request")
+		if n := count(requests, authz.DecisionLate); n > 0 {
+			t.Errorf("%d of %d were late", n, len(requests))
+		}
+		if got, want := count(requests, authz.Approved), plantCapacity*2; got < want {
+			t.Errorf("%d were approved, want %d at least", got, want)
 		}
 	})
 }

@@ -10,8 +10,10 @@ import (
 // are a queue, and a queue empties as fast as decisions were made while there was one. It learns nothing while there
 // is none: then decisions come as fast as requests, which says nothing of how many could be made.
 //
-// A queue may fill for a moment up to what the deadlines allow: it is a burst, and all of it is answered. One that
-// stands has no use, since no more is decided than without it, only later; it is cut to [Config].WaitMax.
+// A queue may fill for a moment up to half of what the deadlines allow: it is a burst, and all of it is answered, also
+// when the machine gives us less meanwhile than it did. What was dropped from the queue because it was late is no
+// decision: counted as one, it would have the node take more the later it is. A queue that stands has no use, since
+// no more is decided than without it, only later; it is cut to [Config].WaitMax.
 type pace struct {
 	inService int64
 	waitMax   time.Duration
@@ -35,7 +37,7 @@ const (
 	paceWeight = 8
 )
 
-// observe takes what is open and how much has been decided since the start.
+// observe takes what is open and how much has been decided since the start, without what was dropped.
 func (p *pace) observe(now time.Time, open int64, decided uint64) {
 	since := now.Sub(p.at)
 	if since < paceEvery {
@@ -43,7 +45,7 @@ func (p *pace) observe(now time.Time, open int64, decided uint64) {
 	}
 	queued := open > p.inService
 	if queued && p.queued {
-		rate := int64(float64(decided-p.decided) / since.Seconds())
+		rate := int64(float64(int64(decided-p.decided)) / since.Seconds())
 		if known := p.perSecond.Load(); known > 0 {
 			rate = known + (rate-known)/paceWeight
 		}
@@ -80,5 +82,5 @@ func (l *lane) sheds(r *Request) bool {
 	if wait == 0 || l.waiting.Load()*l.a.busy.Load() < open {
 		return false
 	}
-	return int64(wait) > l.a.pace.limit.Load() || wait > r.Deadline.Sub(l.a.cfg.Now())
+	return int64(wait) > l.a.pace.limit.Load() || wait > r.Deadline.Sub(l.a.cfg.Now())/2
 }

@@ -27,8 +27,11 @@ func (l *lane) prepare(batch []*item) (ready []*item) {
 			continue
 		}
 		if !it.void && (it.answered.Load() || !it.req.Deadline.After(now)) {
-			l.a.stats.late.Add(1)
+			if !it.answered.Load() {
+				l.a.stats.late.Add(1) // the others were counted when they were answered
+			}
 			l.finish(it, &Decision{ID: it.req.ID, Reason: DecisionLate, Cause: errLate})
+			l.a.dropped.Add(1)
 			continue
 		}
 		ready = append(ready, it)

@@ -397,10 +397,10 @@ func query(ctx context.Context, store books, row func(records.Row), sql string, 
 	})
 }
 
-// verify checks the books as an operator does.
+// verify checks the books and the cache as an operator does.
 func (s *site) verify(t *testing.T) {
 	t.Helper()
-	if status, out, errs := runHoldfast(t, "verify", "--config", s.config(t, 1)); status != exitOK {
+	if status, out, errs := runHoldfast(t, "verify", "--cache", "--config", s.config(t, 1)); status != exitOK {
 		t.Errorf("verify ended with %d\n%s%s", status, out, errs)
 	}
 }

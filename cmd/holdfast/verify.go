@@ -16,6 +16,7 @@ import (
 type verifyCmd struct {
 	bookFlags
 	Wire  string        `help:"Hold what a test network saw, a log of replay --wire, against the books." placeholder:"FILE"`
+	Cache bool          `help:"Hold the cache of balances in Redis against the journal, too (full mode)."`
 	JSON  bool          `name:"json" help:"Print the report as JSON."`
 	Limit time.Duration `help:"Give up after this long." default:"1h"`
 }
@@ -28,7 +29,7 @@ func (c *verifyCmd) Run(e *env) error {
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, c.Limit)
 	defer cancel()
-	report, err := verifyReport(ctx, &cfg, c.Wire)
+	report, err := verifyReport(ctx, &cfg, c.Wire, c.Cache)
 	if err != nil {
 		return err
 	}
@@ -45,7 +46,7 @@ func (c *verifyCmd) Run(e *env) error {
 	return err
 }
 
-func verifyReport(ctx context.Context, cfg *config, wireLog string) (records.Report, error) {
+func verifyReport(ctx context.Context, cfg *config, wireLog string, cache bool) (records.Report, error) {
 	r, err := cfg.openBooks(ctx)
 	if err != nil {
 		return records.Report{}, err
@@ -59,12 +60,15 @@ func verifyReport(ctx context.Context, cfg *config, wireLog string) (records.Rep
 	if wireLog != "" && err == nil {
 		err = verifyWire(ctx, wireLog, r, &report)
 	}
+	if cache && err == nil {
+		err = verifyCache(ctx, cfg, r, &report)
+	}
 	return report, errors.Join(err, r.Close())
 }
 
 // verifyData verifies the folder, prints the report, and returns how many violations there are.
 func verifyData(ctx context.Context, dir string, w io.Writer) (int, error) {
-	report, err := verifyReport(ctx, &config{Data: dir, Store: storeEmbedded}, "")
+	report, err := verifyReport(ctx, &config{Data: dir, Store: storeEmbedded}, "", false)
 	if err != nil {
 		return 0, err
 	}
@@ -78,6 +82,9 @@ func printReport(w io.Writer, report records.Report) error {
 			mark = "FAIL"
 		}
 		fmt.Fprintf(w, "  %s  %-54s %8d compared\n", mark, c.Invariant, c.Rows)
+	}
+	for _, note := range report.Notes {
+		fmt.Fprintf(w, "  note  %s\n", note)
 	}
 	for _, v := range report.Violations {
 		fmt.Fprintf(w, "  VIOLATION  %s: %s\n", v.Invariant, v.What)

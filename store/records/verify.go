@@ -25,6 +25,7 @@ type Checked struct {
 type Report struct {
 	Checked    []Checked
 	Violations []Violation // at most violationsMax for each invariant
+	Notes      []string    // what was seen that breaks none
 }
 
 // violationsMax keeps the report readable when a whole table is wrong.

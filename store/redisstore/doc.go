@@ -23,6 +23,11 @@
 // The journal, always. Whatever is lost, rewound or damaged here is found unknown and taught again, or
 // is refused by the journal and learned from its answer; see [Holds.Refresh] for what neither mends.
 //
+// An older version never replaces a newer one. An emptied cache knows no version, though, so it can be taught a balance
+// that was read just before a commit whose own truth it was told before it was emptied. To close that, whoever teaches
+// would have to read once more afterwards, for every balance that is taught; instead such a balance is behind by
+// its version until it is used next, when the journal corrects it. [Holds.Inspect] shows it.
+//
 // # Unknown outcomes
 //
 // A call is never sent twice, but for NOSCRIPT, MOVED and ASK, which say that it did not run. A call whose reply does

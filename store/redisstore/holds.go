@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// amountMax is the largest integer that a number of Lua holds exactly.
-	amountMax = 1<<53 - 1
+	// AmountMax is the largest amount that is kept, in minor units: the largest integer that a number of Lua holds exactly.
+	AmountMax = 1<<53 - 1
 	// callMax is how many holds, ends of holds, or balances one call takes: what Lua can unpack at once is 8,000
 	// values, and of each hold it may write the balance and the deposit.
 	callMax = 500
@@ -91,7 +91,7 @@ func (h *Holds) encode(d debt, batch []*authz.Hold) *encoder {
 		e.number(bounded(b.Available))
 	}
 	for _, hold := range batch {
-		if hold.Forced && hold.Amount > amountMax {
+		if hold.Forced && hold.Amount > AmountMax {
 			e.number(0)
 			continue
 		}
@@ -251,4 +251,4 @@ func (h *Holds) Refresh(ctx context.Context, partner authz.PartnerID, truth []au
 }
 
 // bounded keeps an amount where it is exact: a cache that knows less than there is stays on the safe side.
-func bounded(amount int64) int64 { return max(-amountMax, min(amount, amountMax)) }
+func bounded(amount int64) int64 { return max(-AmountMax, min(amount, AmountMax)) }

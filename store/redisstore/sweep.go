@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// markAge is how long a cancelled operation stays marked. A call that is still in the network comes
-	// within the minutes in which the kernel gives a closed connection up.
-	markAge   = time.Hour
+	// MarkAge is how long a cancelled operation stays marked, beyond the age at which holds are swept. A call that is
+	// still in the network comes within the minutes in which the kernel gives a closed connection up.
+	MarkAge   = time.Hour
 	scanCount = 500 // entries a step of a pass
 )
 
@@ -37,7 +37,7 @@ func (h *Holds) Sweep(ctx context.Context, partners []authz.PartnerID, before ti
 	}
 	if len(partners) == 0 {
 		var err error
-		if partners, err = h.inFlight(ctx); err != nil {
+		if partners, err = h.partners(ctx, "f"); err != nil {
 			return 0, errors.Join(append(errs, fmt.Errorf("find partners: %w: %w", authz.ErrUnavailable, err))...)
 		}
 	}
@@ -52,14 +52,14 @@ func (h *Holds) Sweep(ctx context.Context, partners []authz.PartnerID, before ti
 	return ended, errors.Join(errs...)
 }
 
-// inFlight finds the partners that have a hash of what is in flight, on every node.
-func (h *Holds) inFlight(ctx context.Context) ([]authz.PartnerID, error) {
+// partners finds those that have a hash of a kind, balances ("b") or what is in flight ("f"), on every node.
+func (h *Holds) partners(ctx context.Context, kind string) ([]authz.PartnerID, error) {
 	var mu sync.Mutex // guards partners: the nodes of a cluster are asked at once
 	var partners []authz.PartnerID
 	scan := func(ctx context.Context, node redis.Cmdable) error {
-		keys := node.Scan(ctx, 0, globEscaper.Replace(h.prefix)+"{p*}:f", scanCount).Iterator()
+		keys := node.Scan(ctx, 0, globEscaper.Replace(h.prefix)+"{p*}:"+kind, scanCount).Iterator()
 		for keys.Next(ctx) {
-			id := strings.TrimSuffix(strings.TrimPrefix(keys.Val(), h.prefix+"{p"), "}:f")
+			id := strings.TrimSuffix(strings.TrimPrefix(keys.Val(), h.prefix+"{p"), "}:"+kind)
 			partner, err := strconv.ParseInt(id, 10, 64)
 			if err != nil {
 				continue // not a key of ours
@@ -122,7 +122,7 @@ func sift(fields []string, before time.Time) (held []*authz.Hold, marks []string
 		}
 		at := authz.ID(op).Time()
 		if fields[i+1] == "x" {
-			if at.Before(before.Add(-markAge)) {
+			if at.Before(before.Add(-MarkAge)) {
 				marks = append(marks, fields[i])
 			}
 			continue
@@ -130,15 +130,9 @@ func sift(fields []string, before time.Time) (held []*authz.Hold, marks []string
 		if !at.Before(before) {
 			continue
 		}
-		hold := &authz.Hold{Op: authz.ID(op)}
-		record := strings.Split(fields[i+1], ":")
-		if len(record) == 3 {
-			user, _ := strconv.ParseInt(strings.TrimPrefix(record[0], "p"), 10, 64) // a damaged record: the script ends it by its id
-			deposit, _ := strconv.ParseInt(strings.TrimPrefix(record[1], "p"), 10, 64)
-			hold.Amount, _ = strconv.ParseInt(record[2], 10, 64)
-			hold.Balance, hold.Deposit = authz.BalanceID(user), authz.BalanceID(deposit)
-		}
-		held = append(held, hold)
+		hold := recorded(fields[i+1]) // a damaged one: the script ends it by its id
+		hold.Op = authz.ID(op)
+		held = append(held, &hold)
 	}
 	return held, marks
 }

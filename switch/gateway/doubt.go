@@ -16,7 +16,7 @@ type doubts struct{ second, lines atomic.Int64 }
 
 // take says whether another line may be written in a second, and how many were left out in the one before.
 func (d *doubts) take(second int64) (write bool, left int64) {
-	if last := d.second.Load(); second > last && d.second.CompareAndSwap(last, second) {
+	if last := d.second.Load(); second != last && d.second.CompareAndSwap(last, second) {
 		left = max(0, d.lines.Swap(0)-doubtsMax)
 	}
 	return d.lines.Add(1) <= doubtsMax, left

@@ -19,6 +19,9 @@ const (
 	keepAliveIdle     = 15 * time.Second
 	keepAliveInterval = 5 * time.Second
 	keepAliveCount    = 3
+	// vanishedAfter is how long a peer may leave what we have sent without a sign that it came. While something is on
+	// its way TCP sends no keep-alives, and would go on for a quarter of an hour.
+	vanishedAfter = keepAliveIdle + keepAliveCount*keepAliveInterval
 )
 
 // Server accepts links and serves them. One server may serve several listeners; limits and counters are common.
@@ -153,6 +156,7 @@ func tune(conn net.Conn) {
 	_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{
 		Enable: true, Idle: keepAliveIdle, Interval: keepAliveInterval, Count: keepAliveCount,
 	})
+	limitUnacknowledged(tcp, vanishedAfter)
 }
 
 func sleep(ctx context.Context, d time.Duration) {
