@@ -27,6 +27,7 @@ type sim struct {
 	began  time.Time
 	store  *litestore.Store
 	cache  *cache
+	debts  *debts // that the nodes share
 	nodes  []*node
 	book   *book
 
@@ -81,7 +82,7 @@ func run(t *testing.T, w *template, seed uint64) (found []string, trace uint64) 
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s := &sim{template: w, t: t, seed: seed, began: time.Now(), cache: newCache(), calls: map[[3]uint64]uint64{}}
+		s := &sim{template: w, t: t, seed: seed, began: time.Now(), cache: newCache(), debts: newDebts(), calls: map[[3]uint64]uint64{}}
 		var err error
 		if s.store, err = litestore.Open(path); err != nil {
 			t.Fatal(err)
@@ -107,7 +108,7 @@ func (s *sim) live() {
 	s.remote = r.IntN(3) > 0
 	s.book = newBook(s)
 	for i := range 1 + btoi(s.remote) {
-		n := &node{s: s, number: i + 1}
+		n := &node{s: s, number: i + 1, debts: newDebts()}
 		s.nodes = append(s.nodes, n)
 		n.start()
 	}
