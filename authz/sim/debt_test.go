@@ -50,7 +50,7 @@ func (d *debts) due(below authz.ID) (rows []authz.ID) {
 // the program does.
 func (st *stores) Owe(ctx context.Context, partner authz.PartnerID, rows []authz.ID) error {
 	s := st.n.s
-	if s.remote && st.cached(ctx, rows[0]^1<<62, func(bool) error { s.debts.note(partner, rows); return nil }) == nil {
+	if s.remote && st.cached(ctx, slices.Min(rows)^1<<62, func(bool) error { s.debts.note(partner, rows); return nil }) == nil {
 		return nil
 	}
 	if st.dead() {
@@ -67,7 +67,7 @@ func (st *stores) Paid(ctx context.Context, partner authz.PartnerID, rows []auth
 	}
 	st.n.debts.forget(rows)
 	if s := st.n.s; s.remote {
-		return st.cached(ctx, rows[0]^3<<61, func(bool) error { s.debts.forget(rows); return nil })
+		return st.cached(ctx, slices.Min(rows)^3<<61, func(bool) error { s.debts.forget(rows); return nil })
 	}
 	return nil
 }

@@ -147,7 +147,7 @@ func (st *stores) Owed(ctx context.Context, rows []authz.ID) ([]authz.Owed, erro
 
 // Find implements [authz.Cards].
 func (st *stores) Find(ctx context.Context, tags []authz.Tag, found func(int, authz.Card)) error {
-	c := st.call(ofReads, authz.ID(tags[0][0]))
+	c := st.call(ofReads, authz.ID(st.n.s.holder(tags[0]))) // the tag itself comes from keys of this process
 	if !c.takes(ctx, 2*time.Millisecond) || c.fault != none || st.dead() {
 		return authz.ErrUnavailable
 	}
