@@ -26,6 +26,7 @@ type Config struct {
 	Overlap       bool          // place the next holds while a batch commits: worth it when the cache is remote
 	Now           func() time.Time
 	Verifier      Verifier // of evidence; default: the keystore
+	Debts         Debts    // of what is to be undone; default: the node keeps them to itself
 }
 
 func (c *Config) defaults() error {

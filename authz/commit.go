@@ -110,7 +110,7 @@ func (l *lane) answer(batch []*item, last bool) (stale []*item) {
 		d := &it.entry.Decision
 		switch {
 		case it.void:
-			l.unmark(it.req.Dup)
+			l.undone(it)
 			continue
 		case it.entry.Outcome == Stale && !last && !it.answered.Load():
 			stale = append(stale, it)
@@ -139,6 +139,9 @@ func (l *lane) fail(batch []*item, err error, doubtful bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.a.closing), l.a.cfg.CommitTimeout)
 	defer cancel()
 	_ = l.settle(ctx, batch, nil) // a cache that is away has nothing pending that it would keep
+	if doubtful {
+		l.owe(batch)
+	}
 	for _, it := range batch {
 		if it.void {
 			l.a.stats.doubtful.Add(1)
@@ -160,6 +163,7 @@ func (l *lane) malfunction(batch []*item, p any) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.a.closing), l.a.cfg.CommitTimeout)
 	defer cancel()
 	_ = l.settle(ctx, batch, nil) // as in fail
+	l.owe(batch)
 	for _, it := range batch {
 		switch {
 		case it.void:

@@ -48,7 +48,13 @@
 //	commit, before response    an approved row              the repeat gets the same answer, a reversal releases
 //	commit outcome unknown     maybe a row                  answered 9107; read back; a row found is released
 //	                                                        by our own entry and its repeat is declined
+//	answered 9107 or late,     a row that nobody asks for   noted as a debt before the answer left: any node, or
+//	before it is undone                                     we when we start again, undo it
 //	a reversal overtakes       a step of its card           the original that comes late is declined
+//
+// A debt ([Debts]) is the id of a row, and harmless: it is noted when the answer can no longer be an approval, a repeat
+// that another node has told of the row meanwhile outweighs it, and a row is undone once. Noting it may delay an answer by
+// a tenth of a second. Approvals and declines that are in time never meet it.
 //
 // # Limits
 //

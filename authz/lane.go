@@ -15,6 +15,8 @@ type item struct {
 	followers []*item // repeats that came while it was being decided; guarded by lane.mu
 	answered  atomic.Bool
 	void      bool // our own entry: undo the row of req.ID
+	taken     bool // from the queue: it may come to a row; guarded by lane.mu
+	owed      bool // noted in Config.Debts; guarded by lane.mu
 	known     bool
 	card      Card
 	hold      Hold
@@ -22,12 +24,15 @@ type item struct {
 }
 
 func (it *item) answer(d *Decision) bool {
-	if it.waiter == nil || !it.answered.CompareAndSwap(false, true) {
+	if !it.claim() {
 		return false
 	}
 	it.waiter.Decided(d)
 	return true
 }
+
+// claim reports whether the answer is the caller's to give: then nobody else gives one.
+func (it *item) claim() bool { return it.waiter != nil && it.answered.CompareAndSwap(false, true) }
 
 // revocable reports whether our own entry may take the row back when its answer cannot be given. A reversal
 // or an advice tells what has happened elsewhere: it stands, and its repeat is answered from its row.
@@ -55,7 +60,8 @@ type lane struct {
 	starting  bool             // one of them has not taken its work yet
 	deciding  map[DupKey]*item // queued or in work
 	doubtful  []*item          // voids that could not be committed yet
-	undoing   map[DupKey]bool  // keys whose void is not committed yet; see mark
+	undoing   map[DupKey]bool  // keys whose void is not committed yet; see marked
+	paid      []ID             // what is noted as owed and is not any more
 
 	waiting  atomic.Int64 // requests in deciding
 	begun    atomic.Int64 // when the first of commits began, as [Authorizer.since] counts; 0: there is none
@@ -193,6 +199,7 @@ func (l *lane) take(most int) []*item {
 	clear(l.queue[left:])
 	l.queue = l.queue[:left]
 	for _, it := range batch {
+		it.taken = true
 		if it.void {
 			l.undoing[it.req.Dup] = true
 		}
@@ -206,6 +213,7 @@ func (l *lane) finish(it *item, d *Decision) {
 	l.mu.Lock()
 	followers := it.followers
 	it.followers = nil
+	l.pay(it)
 	if l.deciding[it.req.Dup] == it {
 		delete(l.deciding, it.req.Dup)
 		l.waiting.Add(-1)

@@ -9,13 +9,18 @@ func (l *lane) expire(now time.Time) {
 	if l.earliest.Load() > l.a.since(now) {
 		return
 	}
-	var late []*item
+	var late, owed []*item
 	earliest := never
 	overdue := func(it *item) {
 		switch {
 		case it.answered.Load():
 		case it.req.Deadline.After(now):
 			earliest = min(earliest, l.a.since(it.req.Deadline))
+		case l.a.cfg.Debts != nil && it.taken && it.revocable():
+			if it.claim() { // before it is noted: what is owed is never sent
+				it.owed = true
+				owed = append(owed, it)
+			}
 		default:
 			late = append(late, it)
 		}
@@ -28,14 +33,22 @@ func (l *lane) expire(now time.Time) {
 		}
 	}
 	l.earliest.Store(earliest)
-	retry := l.doubtful
-	l.doubtful = nil
+	retry, paid := l.doubtful, l.paid
+	l.doubtful, l.paid = nil, nil
 	l.mu.Unlock()
 	for _, it := range late {
-		if it.answer(&Decision{ID: it.req.ID, Reason: DecisionLate, Cause: errLate}) {
-			l.a.stats.late.Add(1)
-			l.a.ailing.Store(true)
+		if it.claim() {
+			l.tellLate(it)
 		}
+	}
+	if len(owed)+len(paid) > 0 {
+		l.a.beside(func() {
+			l.note(owed)
+			for _, it := range owed {
+				l.tellLate(it)
+			}
+			l.forget(paid)
+		})
 	}
 	for _, it := range retry {
 		l.void(it)
@@ -55,12 +68,29 @@ func (l *lane) overtake(now time.Time) {
 	}
 }
 
+func (l *lane) tellLate(it *item) {
+	l.a.stats.late.Add(1)
+	l.a.ailing.Store(true)
+	it.waiter.Decided(&Decision{ID: it.req.ID, Reason: DecisionLate, Cause: errLate})
+}
+
 // undo queues the entry that takes the row of an unsent or doubtful decision back.
 func (l *lane) undo(it *item) {
 	v := &item{req: it.req, void: true, routed: it.routed, known: it.known, card: it.card}
 	v.answered.Store(true)
-	l.mark(it.req.Dup)
+	l.mu.Lock()
+	l.undoing[it.req.Dup] = false // see marked
+	v.owed, it.owed = it.owed, false
+	l.mu.Unlock()
 	l.void(v)
+}
+
+// undone is told when the void is committed.
+func (l *lane) undone(v *item) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.undoing, v.req.Dup)
+	l.pay(v)
 }
 
 // void queues our own entry that undoes the row of the request, if there is one. Kept until it works.
@@ -79,21 +109,8 @@ func (l *lane) postpone(it *item) {
 	l.earliest.Store(-never)
 }
 
-// mark and unmark keep the keys whose approval is being undone. The value tells whether the void has been taken from
-// the queue: then the journal meets it before whatever is taken later, since they are of one card.
-func (l *lane) mark(key DupKey) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.undoing[key] = false
-}
-
-func (l *lane) unmark(key DupKey) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.undoing, key)
-}
-
-// marked reports whether the approval of a key is being undone, and whether what is taken now comes after that.
+// marked reports whether the approval of a key is being undone, and whether the void has been taken from the queue: then
+// the journal meets it before whatever is taken later, since they are of one card.
 func (l *lane) marked(key DupKey) (undoing, ahead bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

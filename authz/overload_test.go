@@ -76,6 +76,8 @@ func (p *plant) Find(_ context.Context, tags []authz.Tag, found func(int, authz.
 
 func (p *plant) Due(context.Context, time.Time, int) ([]authz.Due, error) { return nil, nil }
 
+func (p *plant) Owed(context.Context, []authz.ID) ([]authz.Owed, error) { return nil, nil }
+
 func (p *plant) Balances(_ context.Context, ids []authz.BalanceID) (truth []authz.Balance, err error) {
 	for _, id := range ids {
 		truth = append(truth, authz.Balance{ID: id, Available: 1 << 50, Version: 1})

@@ -109,6 +109,24 @@ type Due struct {
 	Card Card // of it only ID, Partner, Balance, Deposit and Currency
 }
 
+// Owed is a row that was to be undone, as the journal has it.
+type Owed struct {
+	Row      ID
+	Dup      DupKey
+	Answered Reason // what a repeat is told
+	Card     Card   // of it only ID, Partner, Balance, Deposit and Currency
+}
+
+// Debts keeps which rows have to be undone, since their requests were answered otherwise, where it outlives this node.
+// What a node has not undone when it dies would be held until it expires.
+type Debts interface {
+	// Owe notes ids of one partner before the answers leave. Their rows may still come, or never. An error means that
+	// they are noted or not.
+	Owe(ctx context.Context, partner PartnerID, rows []ID) error
+	// Paid forgets them, also those that it does not know.
+	Paid(ctx context.Context, partner PartnerID, rows []ID) error
+}
+
 // Journal is the arbiter and the only truth. One call is one transaction.
 type Journal interface {
 	// Commit writes the batch and sets the outcome of each entry:
@@ -133,6 +151,8 @@ type Journal interface {
 	Commit(ctx context.Context, batch []*Entry) (Truth, error)
 	// Due lists holds and promises whose time is over at now, the oldest first.
 	Due(ctx context.Context, now time.Time, most int) ([]Due, error)
+	// Owed finds rows by their ids, in any order; those that are not there, or have no card, are left out.
+	Owed(ctx context.Context, rows []ID) ([]Owed, error)
 	// Balances reads the truth about balances; unknown ids are left out.
 	Balances(ctx context.Context, ids []BalanceID) ([]Balance, error)
 }

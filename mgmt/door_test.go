@@ -281,6 +281,33 @@ func TestLogHasNoValues(t *testing.T) {
 	}
 }
 
+// Who is known is let in where the row names the role, and nowhere else.
+func TestRoleIsAskedFor(t *testing.T) {
+	t.Parallel()
+	row := route("POST", "/admin/things/{id}/add", mgmt.Admin)
+	row.Roles = mgmt.RolesAM
+	w := newWorld(t, nil, mgmt.Handle(row, add))
+	for _, c := range []struct {
+		who   string
+		roles mgmt.Roles
+		in    bool
+	}{{"an administrator", mgmt.RoleAdmin, true}, {"a manager", mgmt.RoleManager, true}, {"an employee", mgmt.RoleEmployee, false},
+		{"somebody without a role", 0, false}} {
+		w.who = mgmt.Identity{Name: c.who, Roles: c.roles}
+		r := httptest.NewRequest("POST", "/admin/things/1/add", strings.NewReader(`{"amount":5}`))
+		r.Header.Set("Authorization", "known")
+		r.Header.Set("Content-Type", "application/json")
+		rec := httptest.NewRecorder()
+		w.door.Public().ServeHTTP(rec, r)
+		switch refused := rec.Code == http.StatusForbidden && code(t, rec) == problem.Forbidden; {
+		case refused && c.in:
+			t.Errorf("%s is kept out", c.who)
+		case !refused && !c.in:
+			t.Errorf("%s is let in: %d %s", c.who, rec.Code, rec.Body)
+		}
+	}
+}
+
 func TestRepeatedKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil, addRow(), mgmt.Handle(route("POST", "/secure/other/{id}/add", mgmt.Secure), add))

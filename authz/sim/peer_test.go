@@ -63,8 +63,8 @@ type message struct {
 
 	mu       sync.Mutex
 	sent     time.Duration           // the first time that it reached a node; -1: not yet
-	open     map[int]time.Duration   // by node: when it was last given to it without a decision
-	reached  int                     // nodes, as bits
+	open     map[int]int             // by node: how often it has it and has not answered
+	reached  map[[2]int64]bool       // the nodes that had it, each in its life
 	answer   *authz.Decision         // the first that decided
 	answered time.Duration           // when that left
 	codes    map[authz.Reason]string // of the approvals
@@ -104,7 +104,7 @@ func (x *transaction) message(as role, kind authz.Kind, amount int64) *message {
 		n += len(x.reversals)
 	}
 	at := storetest.Epoch.Add(x.at)
-	m := &message{x: x, role: as, sent: -1, open: map[int]time.Duration{}, codes: map[authz.Reason]string{}}
+	m := &message{x: x, role: as, sent: -1, open: map[int]int{}, reached: map[[2]int64]bool{}, codes: map[authz.Reason]string{}}
 	m.r = authz.Request{Kind: kind, Peer: "network", PAN: x.holder.Number, Transaction: authz.Purchase,
 		Amount: money.Amount{Minor: amount, Currency: x.s.currency},
 		Trace: authz.Trace{STAN: fmt.Sprintf("%06d", n), RRN: fmt.Sprintf("%012d", x.number), Acquirer: "400001",
@@ -247,9 +247,10 @@ func (x *transaction) ask(m *message) *authz.Decision {
 	r.Deadline = r.ReceivedAt.Add(deadline)
 	life := n.living.Load()
 	heard := make(chan authz.Decision, 2) // a second answer must not block the lane: it is found out
-	r.Repeat = m.given(n.number)
+	r.Repeat = m.given(n, life)
 	x.s.story("node %d is given %v", n.number, m)
 	if !n.submit(&r, func(d *authz.Decision) { x.s.book.left(m, n, r.Deadline, d); heard <- *d }) {
+		m.lost(n.number)
 		wait(patience)
 		return nil
 	}
@@ -269,20 +270,24 @@ func (x *transaction) ask(m *message) *authz.Decision {
 	}
 }
 
-// onBoth is what a message has reached that was given to both nodes.
-const onBoth = 1 | 2
-
 // given notes that a node has the message, and tells whether one had it before.
-func (m *message) given(node int) (again bool) {
+func (m *message) given(n *node, life int64) (again bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	again = m.sent >= 0
 	if now := time.Since(m.x.s.began); m.sent < 0 {
 		m.sent = now
 	}
-	m.open[node] = time.Since(m.x.s.began)
-	m.reached |= node
+	m.open[n.number]++
+	m.reached[[2]int64{int64(n.number), life}] = true
 	return again
+}
+
+// lost notes that a node did not have it after all.
+func (m *message) lost(node int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.open[node]--
 }
 
 func (m *message) wasSent() bool {

@@ -136,9 +136,18 @@ func (st *stores) Balances(ctx context.Context, ids []authz.BalanceID) ([]authz.
 // Due is of no use here: no seed is as long as a hold lives.
 func (st *stores) Due(context.Context, time.Time, int) ([]authz.Due, error) { return nil, nil }
 
+// Owed implements [authz.Journal].
+func (st *stores) Owed(ctx context.Context, rows []authz.ID) ([]authz.Owed, error) {
+	c := st.call(ofReads, rows[0])
+	if !c.takes(ctx, 2*time.Millisecond) || c.fault != none || st.dead() {
+		return nil, authz.ErrUnavailable
+	}
+	return st.n.s.store.Owed(ctx, rows)
+}
+
 // Find implements [authz.Cards].
 func (st *stores) Find(ctx context.Context, tags []authz.Tag, found func(int, authz.Card)) error {
-	c := st.call(ofReads, authz.ID(tags[0][0]))
+	c := st.call(ofReads, authz.ID(st.n.s.holder(tags[0]))) // the tag itself comes from keys of this process
 	if !c.takes(ctx, 2*time.Millisecond) || c.fault != none || st.dead() {
 		return authz.ErrUnavailable
 	}

@@ -76,6 +76,7 @@ type node struct {
 	lives  atomic.Int64 // counts the starts
 	living atomic.Int64 // which of them is alive; 0: none
 	dying  atomic.Bool  // a nemesis is at it
+	debts  *debts       // in its own folder
 
 	authorizer *authz.Authorizer
 	die        context.CancelFunc
@@ -93,7 +94,7 @@ func (n *node) start() {
 	life := n.lives.Add(1)
 	dying, die := context.WithCancel(ctx)
 	st := &stores{n: n, life: life, dying: dying}
-	a, err := authz.New(authz.Config{Node: n.number, LastID: last, Now: n.s.now, Overlap: n.s.remote, Verifier: verifier{}},
+	a, err := authz.New(authz.Config{Node: n.number, LastID: last, Now: n.s.now, Overlap: n.s.remote, Verifier: verifier{}, Debts: st},
 		st, st, st, n.s.Keys)
 	if err != nil {
 		die()
@@ -105,6 +106,7 @@ func (n *node) start() {
 	n.living.Store(life)
 	phase := time.Duration(n.number) * 7_000_013
 	n.ticks.Go(func() { every(dying, phase, tickEvery, func() { a.Expire(n.s.now()) }) })
+	n.ticks.Go(func() { every(dying, phase, payEvery, func() { st.pay(dying, a, last) }) })
 	n.ticks.Go(func() {
 		every(dying, phase, careEvery, func() {
 			if !a.Healthy() {

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"holdfast/authz"
+	"holdfast/store/litestore"
 	"holdfast/store/records"
 	"holdfast/switch/iso"
 )
@@ -141,6 +143,105 @@ func TestChaosCommitsOfUnknownOutcome(t *testing.T) {
 	}
 	s.audit(t, store, outcomes, false)
 	t.Logf("%d of %d were answered 91, and none of them holds anything", unknown, len(outcomes))
+}
+
+// A node answers 91 where the outcome of a commit is unknown, and dies before it has undone the rows: nobody will ask for
+// them again. What it owes is paid by the other node, so that nothing stays held.
+func TestChaosOwedVoidsOutliveTheirNode(t *testing.T) {
+	const cards = 200
+	s := openSite(t, sharedServers(t), plainListener, "--cards", fmt.Sprint(cards))
+	other := s.start(t, 2)
+	store := s.open(t)
+	t.Setenv(loseVariable, loseReply+":10")
+	victim := s.startWith(t, 1, killVariable, killUndoing+":10") // a fifth of a second after the answers
+	os.Unsetenv(loseVariable)
+	f := s.traffic(t, cards, victim, other)
+	s.dies(t, victim)
+	f.flows(t, resumeWithin, other)
+	outcomes := f.end()
+	inTime(t, outcomes)
+	refused := map[string]bool{}
+	for i := range outcomes {
+		refused[outcomes[i].rrn] = outcomes[i].code == "91"
+	}
+	rows := func() (held int) {
+		if err := query(t.Context(), store, func(r records.Row) { held += boolInt(refused[r.Text(0)]) },
+			"SELECT rrn FROM authorizations WHERE state = $1", int64(authz.StateAuthorized)); err != nil {
+			t.Fatal(err)
+		}
+		return held
+	}
+	owed := rows()
+	if owed == 0 {
+		t.Error("the dead node owes nothing: the test is not looking")
+	}
+	began := time.Now()
+	eventually(t, sweepAgeMin+4*time.Second, "nothing to be held that was refused", func() error {
+		if held := rows(); held > 0 {
+			return fmt.Errorf("%d of %d rows are held", held, owed)
+		}
+		return nil
+	})
+	t.Logf("%d rows undone %v after the death", owed, time.Since(began).Round(time.Millisecond))
+	n := nemesis{site: s, t: t, nodes: []*fullNode{other}}
+	s.audit(t, store, append(outcomes, n.askAgain(outcomes)...), false)
+}
+
+// The same in the embedded mode: the process finds what it owed when it is started again.
+func TestChaosOwedVoidsOutliveTheProcess(t *testing.T) {
+	t.Setenv(benchChildVariable, "1")
+	d, err := iso.Builtin("iso87-ascii")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const cards = 200
+	dir := t.TempDir()
+	if status := run(&env{t.Context(), nil, io.Discard, io.Discard}, []string{"seed", "--data", dir, "--cards", fmt.Sprint(cards)}); status != exitOK {
+		t.Fatalf("seed ended with %d", status)
+	}
+	w := &wireLog{approved: map[string]string{}, sent: map[string][]byte{}}
+	t.Setenv(loseVariable, loseReply+":25")
+	t.Setenv(killVariable, killUndoing+":10")
+	c, err := startChild(t.Context(), dir, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.pay(t, d, c.addr, cards) // ends with the process
+	<-c.drain
+	_ = c.cmd.Wait() // killed
+	held := func(also map[string][]byte) (rows int, err error) {
+		r, err := litestore.OpenReader(filepath.Join(dir, dataFile))
+		if err != nil {
+			return 0, err
+		}
+		defer r.Close()
+		return rows, query(t.Context(), r, func(r records.Row) {
+			_, told := w.approved[r.Text(0)]
+			_, open := also[r.Text(0)]
+			rows += boolInt(!told && !open)
+		}, "SELECT rrn FROM authorizations WHERE state = $1", int64(authz.StateAuthorized))
+	}
+	owed, err := held(w.sent)
+	if err != nil || owed == 0 {
+		t.Errorf("the dead process owes %d rows: the test is not looking (%v)", owed, err)
+	}
+	os.Unsetenv(killVariable)
+	os.Unsetenv(loseVariable)
+	if c, err = startChild(t.Context(), dir, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	w.repeat(t, d, c.addr)
+	eventually(t, resumeWithin, "nothing to be held that was refused", func() error {
+		rows, err := held(nil)
+		if err == nil && rows > 0 {
+			err = fmt.Errorf("%d of %d rows are held", rows, owed)
+		}
+		return err
+	})
+	if err := c.stop(); err != nil {
+		t.Error(err)
+	}
+	w.audit(t, dir)
 }
 
 // The same places in the embedded mode, where the process is all there is.

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -24,7 +25,7 @@ const (
 	killCommitting = "committing" // the commit is with the store
 	killCommitted  = "committed"  // committed, nobody told
 	killSettled    = "settled"    // everybody told
-	killUndoing    = "undoing"    // before our own entry is committed
+	killUndoing    = "undoing"    // our own entries are refused so many times, then it dies
 	loseReply      = "reply"
 )
 
@@ -74,11 +75,9 @@ func (f faultyJournal) Commit(ctx context.Context, batch []*authz.Entry) (authz.
 	if len(batch) == 0 {
 		return f.Journal.Commit(ctx, batch)
 	}
-	for _, e := range batch {
-		if e.Void {
-			f.kill.pass(killUndoing)
-			break
-		}
+	if f.kill.label == killUndoing && slices.ContainsFunc(batch, func(e *authz.Entry) bool { return e.Void }) {
+		f.kill.pass(killUndoing)
+		return authz.Truth{}, authz.ErrUnavailable
 	}
 	f.kill.pass(killHeld)
 	if f.kill.label == killCommitting && f.kill.times.Add(1) == f.kill.count {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,8 +15,10 @@ import (
 
 	"holdfast/authz"
 	"holdfast/authz/keystore"
+	"holdfast/store/debtfile"
 	"holdfast/store/litestore"
 	"holdfast/store/records"
+	"holdfast/store/redisstore"
 	"holdfast/switch/gateway"
 	"holdfast/switch/server"
 )
@@ -25,6 +28,7 @@ const (
 	dataFile = "holdfast.db"
 	keysFile = "keys.json"
 	lockFile = "lock"
+	debtFile = "owed"
 )
 
 // passphraseVariable names the environment variable that seals the keys of a data folder.
@@ -77,6 +81,8 @@ type node struct {
 	holds      authz.Holds
 	endHolds   func() error
 	sweepAge   time.Duration
+	debts      debts
+	lastID     authz.ID // of the journal when it was opened
 	authorizer *authz.Authorizer
 	gateway    *gateway.Gateway
 	unlock     func() error
@@ -103,12 +109,16 @@ func openSwitch(ctx context.Context, cfg *config, log *slog.Logger) (*node, erro
 	if err != nil {
 		return nil, err
 	}
-	n := &node{log: log, keys: keys, store: store, sweepAge: cfg.Redis.SweepAge}
+	n := &node{log: log, keys: keys, store: store, sweepAge: cmp.Or(cfg.Redis.SweepAge, sweepAge)}
 	if n.unlock, err = lockFolder(filepath.Join(cfg.Data, lockFile)); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	if n.holds, n.endHolds, err = cfg.openHolds(ctx); err != nil {
 		return nil, errors.Join(err, n.unlock(), store.Close())
+	}
+	n.debts.shared, _ = n.holds.(*redisstore.Holds)
+	if n.debts.own, err = debtfile.Open(filepath.Join(cfg.Data, debtFile)); err != nil {
+		return nil, errors.Join(err, n.endHolds(), n.unlock(), store.Close())
 	}
 	if err := n.assemble(ctx, cfg); err != nil {
 		return nil, errors.Join(err, n.close())
@@ -117,9 +127,8 @@ func openSwitch(ctx context.Context, cfg *config, log *slog.Logger) (*node, erro
 }
 
 func (n *node) assemble(ctx context.Context, cfg *config) error {
-	var last authz.ID
 	err := n.store.View(ctx, func(q records.Querier) (err error) {
-		last, err = records.LastID(ctx, q)
+		n.lastID, err = records.LastID(ctx, q)
 		return err
 	})
 	if err != nil {
@@ -130,8 +139,8 @@ func (n *node) assemble(ctx context.Context, cfg *config) error {
 		return usageError{err}
 	}
 	journal, holds := faulty(n.store, n.holds)
-	n.authorizer, err = authz.New(authz.Config{Node: cfg.Node, Now: n.clock.Now, LastID: last, Lives: lives, Tolerances: tolerances,
-		Overlap: cfg.Store == storeFull}, n.store, holds, journal, n.keys)
+	n.authorizer, err = authz.New(authz.Config{Node: cfg.Node, Now: n.clock.Now, LastID: n.lastID, Lives: lives,
+		Tolerances: tolerances, Overlap: cfg.Store == storeFull, Debts: &n.debts}, n.store, holds, journal, n.keys)
 	if err != nil {
 		return err
 	}
@@ -145,7 +154,9 @@ func (n *node) assemble(ctx context.Context, cfg *config) error {
 }
 
 // close gives everything back that openSwitch took.
-func (n *node) close() error { return errors.Join(n.endHolds(), n.store.Close(), n.unlock()) }
+func (n *node) close() error {
+	return errors.Join(n.endHolds(), n.debts.own.Close(), n.store.Close(), n.unlock())
+}
 
 // route reads the table of programs with their action codes, our own rates of exchange and the keys of the peers' zones again.
 func (n *node) route(ctx context.Context) error {
@@ -294,6 +305,12 @@ func (n *node) care(ctx context.Context) {
 		n.log.Warn("sweep the holds", slog.Any("cause", err))
 	case swept > 0:
 		n.log.Info("gave back holds of a switch that died", slog.Int("holds", swept))
+	}
+	switch paid, err := n.payDebts(ctx); {
+	case err != nil && ctx.Err() == nil:
+		n.log.Warn("undo what a switch owed", slog.Any("cause", err))
+	case paid > 0:
+		n.log.Info("settled what a switch that died had to undo", slog.Int("rows", paid))
 	}
 }
 

@@ -39,6 +39,7 @@ var rooms = map[string][]string{
 	"store/records":    with(leaves, "authz", "authz/record"),
 	"store/litestore":  with(leaves, "authz", "authz/record", "store/arbiter", "store/records"),
 	"store/pgstore":    with(leaves, "authz", "authz/record", "store/arbiter", "store/records"),
+	"store/debtfile":   {"authz"},
 	"store/memholds":   with(leaves, "authz"),
 	"store/redisstore": with(leaves, "authz"),
 	"store/lifetest":   with(leaves, "authz", "authz/record", "store/arbiter"),

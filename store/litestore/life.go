@@ -156,3 +156,30 @@ FROM authorizations a JOIN cards c ON c.id = a.card_id WHERE a.expires_at > 0 AN
 	}
 	return due, nil
 }
+
+// Owed implements [authz.Journal].
+func (s *Store) Owed(ctx context.Context, rows []authz.ID) (owed []authz.Owed, err error) {
+	err = s.snapshot(ctx, func(c *sqlite.Conn) error {
+		for _, row := range rows {
+			err := tables{c}.each(`SELECT a.dup, a.answered, a.card_id, a.partner_id, a.balance_id, a.deposit_id, c.currency
+FROM authorizations a JOIN cards c ON c.id = a.card_id WHERE a.id = ?1`,
+				func(b *binder) { b.int(int64(row)) },
+				func(s *sqlite.Stmt) {
+					o := authz.Owed{Row: row, Answered: authz.Reason(s.ColumnInt64(1)), Card: authz.Card{
+						ID: authz.CardID(s.ColumnInt64(2)), Partner: authz.PartnerID(s.ColumnInt64(3)),
+						Balance: authz.BalanceID(s.ColumnInt64(4)), Deposit: authz.BalanceID(s.ColumnInt64(5)),
+						Currency: currency(s.ColumnInt64(6))}}
+					s.ColumnBytes(0, o.Dup[:])
+					owed = append(owed, o)
+				})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, unavailable(fmt.Errorf("find rows to be undone: %w", err))
+	}
+	return owed, nil
+}

@@ -124,3 +124,29 @@ ORDER BY a.expires_at LIMIT $2`, now.UnixMicro(), int64(most))
 	})(rows)
 	return due, unavailable("find expired holds", err)
 }
+
+// Owed implements [authz.Journal].
+func (s *Store) Owed(ctx context.Context, ids []authz.ID) (owed []authz.Owed, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.CommitTimeout)
+	defer cancel()
+	wanted := make([]int64, len(ids))
+	for i, id := range ids {
+		wanted[i] = int64(id)
+	}
+	rows, err := s.readers.Query(ctx, `SELECT a.id, a.dup, a.answered, a.card_id, a.partner_id, a.balance_id, a.deposit_id, c.currency
+FROM authorizations a JOIN cards c ON c.id = a.card_id WHERE a.id = ANY($1)`, wanted)
+	if err != nil {
+		return nil, unavailable("find rows to be undone", err)
+	}
+	err = each(func(r pgx.Rows) error {
+		var o authz.Owed
+		var dup []byte
+		var cur int64
+		err := r.Scan(&o.Row, &dup, &o.Answered, &o.Card.ID, &o.Card.Partner, &o.Card.Balance, &o.Card.Deposit, &cur)
+		copy(o.Dup[:], dup)
+		o.Card.Currency = currency(cur)
+		owed = append(owed, o)
+		return err
+	})(rows)
+	return owed, unavailable("find rows to be undone", err)
+}

@@ -38,6 +38,11 @@
 // and not told dies with the process; then [Holds.Sweep] finds the holds. When more is owed than a process should
 // remember, all that is kept of the partner is dropped instead: a truth that was not told must not stay a lie.
 //
+// # Debts
+//
+// A third hash of a partner has the rows that a node has answered otherwise and not undone yet: [Holds.Owe], before the
+// answer leaves. Any node undoes what has been there for longer than a commit may take ([Holds.Pay]).
+//
 // # What is not kept
 //
 // No version of a card and no limit: the journal checks both exactly in every commit. A version here would spare a

@@ -42,7 +42,7 @@ const pageBalances = 256
 // Inspect reads all that the cache keeps, page by page, and changes nothing. What is in a page was so at one
 // moment; the pages are of different ones. An error of page ends it.
 func (h *Holds) Inspect(ctx context.Context, page func(Page) error) error {
-	partners, err := h.partners(ctx, "b")
+	partners, err := h.partnersWith(ctx, moneySuffix)
 	if err != nil {
 		return fmt.Errorf("find partners: %w: %w", authz.ErrUnavailable, err)
 	}

@@ -135,7 +135,7 @@ func (h *Holds) call(ctx context.Context, s *script, partner authz.PartnerID, e 
 // keys are the hashes of a partner: balances, and what is in flight. The braces are the hash tag.
 func (h *Holds) keys(partner authz.PartnerID) (balances, flight string) {
 	tag := h.prefix + "{p" + strconv.FormatInt(int64(partner), 10) + "}:"
-	return tag + "b", tag + "f"
+	return tag + moneySuffix, tag + flightSuffix
 }
 
 // refusals begin the replies after which a script has not run.

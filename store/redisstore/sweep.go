@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,7 +38,7 @@ func (h *Holds) Sweep(ctx context.Context, partners []authz.PartnerID, before ti
 	}
 	if len(partners) == 0 {
 		var err error
-		if partners, err = h.partners(ctx, "f"); err != nil {
+		if partners, err = h.partnersWith(ctx, flightSuffix); err != nil {
 			return 0, errors.Join(append(errs, fmt.Errorf("find partners: %w: %w", authz.ErrUnavailable, err))...)
 		}
 	}
@@ -52,14 +53,14 @@ func (h *Holds) Sweep(ctx context.Context, partners []authz.PartnerID, before ti
 	return ended, errors.Join(errs...)
 }
 
-// partners finds those that have a hash of a kind, balances ("b") or what is in flight ("f"), on every node.
-func (h *Holds) partners(ctx context.Context, kind string) ([]authz.PartnerID, error) {
+// partnersWith finds the partners that have a hash of a kind, on every node.
+func (h *Holds) partnersWith(ctx context.Context, suffix string) ([]authz.PartnerID, error) {
 	var mu sync.Mutex // guards partners: the nodes of a cluster are asked at once
 	var partners []authz.PartnerID
 	scan := func(ctx context.Context, node redis.Cmdable) error {
-		keys := node.Scan(ctx, 0, globEscaper.Replace(h.prefix)+"{p*}:"+kind, scanCount).Iterator()
+		keys := node.Scan(ctx, 0, globEscaper.Replace(h.prefix)+"{p*}:"+suffix, scanCount).Iterator()
 		for keys.Next(ctx) {
-			id := strings.TrimSuffix(strings.TrimPrefix(keys.Val(), h.prefix+"{p"), "}:"+kind)
+			id := strings.TrimSuffix(strings.TrimPrefix(keys.Val(), h.prefix+"{p"), "}:"+suffix)
 			partner, err := strconv.ParseInt(id, 10, 64)
 			if err != nil {
 				continue // not a key of ours
@@ -84,33 +85,24 @@ var globEscaper = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`
 
 func (h *Holds) sweep(ctx context.Context, partner authz.PartnerID, before time.Time, ask Ask) (int, error) {
 	_, flight := h.keys(partner)
-	ended, cursor := 0, uint64(0)
-	for {
-		page, cancel := context.WithTimeout(ctx, patience)
-		fields, next, err := h.client.HScan(page, flight, cursor, "", scanCount).Result()
-		cancel()
-		if err != nil {
-			return ended, fmt.Errorf("read what is in flight: %w: %w", authz.ErrUnavailable, err)
-		}
+	ended := 0
+	err := h.pages(ctx, flight, func(fields []string) error {
 		held, marks := sift(fields, before)
 		if len(marks) > 0 {
 			if err := h.client.HDel(ctx, flight, marks...).Err(); err != nil {
-				return ended, fmt.Errorf("forget marks: %w: %w", authz.ErrUnavailable, err)
+				return fmt.Errorf("forget marks: %w: %w", authz.ErrUnavailable, err)
 			}
 		}
-		for len(held) > 0 {
-			part := held[:min(callMax/2, len(held))]
-			held = held[len(part):]
+		for part := range slices.Chunk(held, callMax/2) {
 			n, err := h.giveBack(ctx, partner, part, ask)
 			ended += n
 			if err != nil {
-				return ended, err
+				return err
 			}
 		}
-		if cursor = next; cursor == 0 {
-			return ended, nil
-		}
-	}
+		return nil
+	})
+	return ended, err
 }
 
 // sift finds what is old enough: holds, and marks that no call can meet any more. An operation id tells its time.

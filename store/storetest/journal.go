@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -52,6 +53,7 @@ var journal = []rule{
 	{"a void undoes an unsent approval and its repeat is told", voidRow},
 	{"a void of a row that is not there takes its key", voidNothing},
 	{"a void leaves what a repeat on another node was told", voidTold},
+	{"a row is found by its id and undone by who knows no more of it", voidFound},
 	{"a repeat that says something else is declined", repeatMismatch},
 	{"decisions without a card are kept", withoutCard},
 	{"concurrent batches never overspend", concurrentBatches},
@@ -255,6 +257,37 @@ func voidTold(_ *testing.T, b *bench) {
 	b.decided(e, authz.Duplicate, authz.Approved)
 	b.void(b.Alice, r)
 	b.left(50_00, 100_00)
+}
+
+// Goal: whoever comes across a debt can pay it. Method: the rows are found by their ids, and the entries are made of
+// what was found, as the authorizer makes them.
+func voidFound(t *testing.T, b *bench) {
+	held, posted := b.approve(b.Alice, authz.Authorization, 30_00), b.approve(b.Bob, authz.Financial, 20_00)
+	none := b.Request(b.Carol, authz.Authorization, 1_00)
+	undo := func(want authz.Reason) {
+		t.Helper()
+		found, err := b.Store.Owed(context.Background(), []authz.ID{none.ID, posted.ID, held.ID})
+		if err != nil || len(found) != 2 {
+			t.Fatalf("found %d of 2 rows (%v)", len(found), err)
+		}
+		for i := range found {
+			o := &found[i]
+			if o.Answered != want || (o.Row == held.ID) != (o.Dup == held.Dup) {
+				t.Errorf("row %d is answered %s, want %s", o.Row, o.Answered, want)
+			}
+			r := &authz.Request{ID: o.Row, Kind: authz.Authorization, ReceivedAt: o.Row.Time(), Dup: o.Dup}
+			b.commit(&authz.Entry{Request: r, Card: &o.Card, Void: true, Decision: authz.Decision{ID: r.ID}})
+		}
+	}
+	undo(authz.Approved)
+	undo(authz.DecisionLate)
+	b.left(UserFunds, DepositFunds)
+	if got := b.Available(b.Bob.Balance); got != UserFunds {
+		t.Errorf("Bob has %d", got)
+	}
+	if found, err := b.Store.Owed(context.Background(), nil); err != nil || len(found) != 0 {
+		t.Errorf("found %d rows of none (%v)", len(found), err)
+	}
 }
 
 func voidNothing(_ *testing.T, b *bench) {

@@ -61,3 +61,45 @@ func TestOverloadIsLoggedInPart(t *testing.T) {
 		t.Errorf("the next second says %q", last[len(last)-2])
 	}
 }
+
+// What proves that card and holder are there is dropped with the decision, also with one that could not be made.
+func TestDoubtSaysNothingOfTheEvidence(t *testing.T) {
+	t.Parallel()
+	d, err := iso.Builtin("mastercard-like")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := isotest.Purchase(d)
+	// A group of 92 with MARK831, in EBCDIC.
+	if err := errors.Join(m.Set(48, "\xd9\xf9\xf2\xf0\xf7\xd4\xc1\xd9\xd2\xf8\xf3\xf1"), m.Set(52, "PINBLOCK")); err != nil {
+		t.Fatal(err)
+	}
+	body, err := m.Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log logged
+	refusing := &scripted{says: authz.Decision{Reason: authz.Inoperative, Cause: errors.New("planted")}}
+	g, err := gateway.New(gateway.Config{Authorizer: refusing, Ready: func() bool { return true },
+		Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &gateway.Peer{Name: "network", Dialect: d}
+	if err := g.Admit(p); err != nil {
+		t.Fatal(err)
+	}
+	g.Open(p).Frame(&exchange{body: body, done: make(chan struct{}), at: storetest.Epoch})
+	if refusing.asked == nil || refusing.asked.Evidence.CVV2.Reveal() != "MARK831" || refusing.asked.Evidence.PINBlock.Reveal() != "PINBLOCK" {
+		t.Fatal("the evidence does not arrive: the test is not looking")
+	}
+	said := log.String()
+	if !strings.Contains(said, "could not decide") {
+		t.Error("the doubt is not logged")
+	}
+	for _, secret := range []string{"MARK831", "PINBLOCK"} {
+		if strings.Contains(said, secret) {
+			t.Errorf("the log holds the evidence of the card")
+		}
+	}
+}
