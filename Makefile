@@ -52,7 +52,7 @@ fuzz: ## every fuzz target in turn (TIME=30s each, or 20000x)
 orders: ## the messages of a life in every order and repetition, against a model (SETS=all: minutes, all of six messages)
 	@set -e; for store in lifetest litestore pgstore; do \
 	  HOLDFAST_TEST_ORDERS=$(or $(SETS),some) GOGC=400 \
-	    go test -count=1 -timeout=120m $(if $(SETS),-v) -run='TestOrders$$' ./store/$$store; \
+	    go test -count=1 -parallel=8 -timeout=120m $(if $(SETS),-v) -run='TestOrders$$' ./store/$$store; \
 	done
 
 sim: ## seeds of trouble in virtual time against a second bookkeeper (SEED=1 RUNS=2000 STORY=1)

@@ -32,6 +32,7 @@ func Orders(t *testing.T, open func(testing.TB) Store, batch int, sets []string)
 	var done atomic.Int64
 	for by := range lifetest.Links {
 		t.Run(fmt.Sprintf("link %d", by), func(t *testing.T) {
+			t.Parallel()
 			judge := &lifetest.Judge{By: by}
 			t.Cleanup(func() { judge.Report(t) })
 			from := 0
