@@ -324,9 +324,13 @@ func ebcdicDigits(text string) string {
 // 19: the chip's cryptogram decides, once, and an approval is answered with what the chip can check, whose response
 // code are the two characters of 1987 in any edition.
 func acceptChip(t *testing.T, m mode) {
-	s := script{mode: m, holders: one, listeners: listenersIn("cmf-2003", "iso87-ascii-binbmp"), keys: stageKeys()}.open(t)
+	listeners := listenersIn("cmf-2003", "iso87-ascii-binbmp",
+		dialectLike(t, "iso87-ascii-binbmp", "profile: {chip_response_code: sent}\n"))
+	listeners[2].Name = "coded"
+	s := script{mode: m, holders: one, listeners: listeners, keys: stageKeys()}.open(t)
 	chip := icc{s.cards["anna"]}
-	for i, c := range []struct{ listener, approved, wrong string }{{"cmf-2003", "0000", "1029"}, {"iso87-ascii-binbmp", "00", "59"}} {
+	for i, c := range []struct{ listener, approved, wrong string }{{"cmf-2003", "0000", "1029"}, {"iso87-ascii-binbmp", "00", "59"},
+		{"coded", "00", "59"}} {
 		l := s.dial(c.listener)
 		atc := uint16(10 * (i + 1))
 		mode := fields{22: "051"}
@@ -338,6 +342,9 @@ func acceptChip(t *testing.T, m mode) {
 		answers := fields{55: string(append([]byte{0x91, 10}, chip.answer(cryptogram)...))}
 		if !bytes.HasSuffix([]byte(answers[55]), []byte{0x30, 0x30}) {
 			t.Fatal("the test's own answer does not end in the characters 00")
+		}
+		if c.listener == "coded" {
+			answers[55] += "\x8a\x0200"
 		}
 		l.ask(good, c.approved, answers)
 		l.ask(l.again(good, "0101"), c.approved, answers)

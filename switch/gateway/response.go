@@ -49,6 +49,12 @@ var echoes = map[iso.Version]echoed{
 // tagIssuerAuth is the tag of the issuer's answer to the card's chip, of at most 16 bytes.
 const tagIssuerAuth = 0x91
 
+// tagResponseCode is the tag of the response code for the card's chip: two characters of 1987 in any edition, the same that
+// the issuer's answer is computed with.
+const tagResponseCode = 0x8a
+
+var chipCodes = map[bool]string{true: "00", false: "05"}
+
 // sequence is DE 23, which answers to reversals leave out.
 const sequence = 23
 
@@ -148,7 +154,11 @@ func (a *answer) result(m *iso.Message) error {
 		}
 	}
 	if auth := a.decision.IssuerAuth; len(auth) > 0 {
-		if err := m.Set(55, string(append([]byte{tagIssuerAuth, byte(len(auth))}, auth...))); err != nil {
+		data := append([]byte{tagIssuerAuth, byte(len(auth))}, auth...)
+		if a.session.place.profile.ChipResponseCode {
+			data = append(append(data, tagResponseCode, 2), chipCodes[r.Approval()]...)
+		}
+		if err := m.Set(55, string(data)); err != nil {
 			return fmt.Errorf("set the answer to the chip: %w", err)
 		}
 	}

@@ -32,6 +32,8 @@ type Profile struct {
 	// Reversal is how the peer reverses a part.
 	Reversal PartialReversal
 
+	// ChipResponseCode says that the answer to a chip has the response code (tag 8A) beside the issuer's authentication data.
+	ChipResponseCode bool
 	// CVV2Result is how an answer tells what became of a typed verification value.
 	CVV2Result ResultForm
 

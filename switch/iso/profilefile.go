@@ -38,6 +38,7 @@ type profileFile struct {
 	Phases          []phaseFile     `yaml:"phases"`
 	PartialApproval []conditionFile `yaml:"partial_approval"`
 	Reversal        reversalFile    `yaml:"reversal"`
+	ChipResponse    string          `yaml:"chip_response_code"`
 	CVV2Result      resultFile      `yaml:"cvv2_result"`
 	ActionCodes     map[word]word   `yaml:"action_codes"`
 	LockCodes       map[int]word    `yaml:"lock_codes"`
@@ -111,7 +112,7 @@ func (f *profileFile) compile(d *Dialect) error {
 
 // compileManners sets what is one word each.
 func (f *profileFile) compileManners(_ *Dialect, p *Profile) error {
-	var errs [5]error
+	var errs [6]error
 	if f.Framing != "" {
 		if p.Framing, errs[0] = frame.Parse(string(f.Framing)); errs[0] != nil {
 			return fmt.Errorf("framing: %w", errs[0])
@@ -123,6 +124,7 @@ func (f *profileFile) compileManners(_ *Dialect, p *Profile) error {
 	}
 	p.ApprovalAlphabet, errs[3] = choose("approval_codes", f.ApprovalCodes, "alphanumeric", alphabets)
 	p.SurchargeIncluded, errs[4] = choose("surcharge", f.Surcharge, "included", map[string]bool{"included": true, "added": false})
+	p.ChipResponseCode, errs[5] = choose("chip_response_code", f.ChipResponse, "omitted", map[string]bool{"sent": true, "omitted": false})
 	return first(errs[:])
 }
 
