@@ -52,7 +52,8 @@ func (l *line) message(mti, ref string, changes ...fields) *iso.Message {
 		37: fmt.Sprintf("%012d", n), 41: fmt.Sprintf("%-*s", l.dialect.Spec().Fields[41].Spec().Length, "TERM0001"), 42: "MERCHANT0000001"}
 	switch edition(l.dialect) {
 	case '0':
-		maps.Copy(e, fields{12: at.Format("150405"), 13: at.Format("0102"), 14: "4912", 18: "5411", 22: "011", 25: "00",
+		maps.Copy(e, fields{12: at.Format("150405"), 13: at.Format("0102"), 14: "4912", 18: "5411",
+			22: fmt.Sprintf("%0*s", l.dialect.Spec().Fields[22].Spec().Length, "011"), 25: "00",
 			43: "ACME STORE               WARSZAWA     PL"})
 	case '1':
 		maps.Copy(e, fields{12: at.Format("060102150405"), 14: "4912", 22: "21010121314C", 24: "100", 26: "5411"})

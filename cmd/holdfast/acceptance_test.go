@@ -172,7 +172,7 @@ func (c script) open(t *testing.T) *stage {
 	}
 	for i := range setups {
 		if c.patient {
-			setups[i].server.MalformedMax = patience
+			setups[i].server.MalformedMax, setups[i].server.InFlightMax = patience, 64 // none waits long for those before it
 		}
 	}
 	if c.manages {

@@ -246,7 +246,8 @@ func (b *battery) sound(which int) bool {
 		currency, amount = amount[:3], amount[4:]
 	}
 	minor, err := strconv.ParseInt(amount, 10, 64)
-	if !ok || !number.Equal(panOf(b.cards["anna"])) || currency != "978" && currency != "EUR" || err != nil || minor > 900_000_00 {
+	credit := strings.HasPrefix(m.Get(3), "2") // is promised whatever there is
+	if !ok || !number.Equal(panOf(b.cards["anna"])) || currency != "978" && currency != "EUR" || err != nil || minor > 900_000_00 && !credit {
 		return false
 	}
 	expiry := m.Get(14)
