@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -60,6 +61,11 @@ func encodings(v []byte) map[string][]byte {
 	all["EBCDIC in hexadecimal digits"] = []byte(hex.EncodeToString(all["EBCDIC"]))
 	all["JSON escapes"] = []byte(strings.NewReplacer("0", `\u0030`, "1", `\u0031`, "6", `\u0036`, "7", `\u0037`, "9", `\u0039`).Replace(text))
 	all["URL escapes"] = []byte(strings.NewReplacer("0", `%30`, "1", `%31`, "6", `%36`, "7", `%37`, "9", `%39`).Replace(text))
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		panic(err)
+	}
+	all["int64"], all["int64, big end first"] = binary.LittleEndian.AppendUint64(nil, n), binary.BigEndian.AppendUint64(nil, n)
 	for _, between := range []string{" ", "-"} {
 		all["groups"+between] = []byte(text[:4] + between + text[4:8] + between + text[8:12] + between + text[12:])
 	}

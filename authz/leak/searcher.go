@@ -50,7 +50,7 @@ func (s *Searcher) Plant(name string, value []byte) {
 	if len(value) < ValueMin {
 		panic(fmt.Sprintf("leak: internal error: %s has %d bytes", name, len(value)))
 	}
-	s.plant(name, value, forms(value))
+	s.plant(name, value, Forms(value))
 }
 
 // shortNames and shortMarks are what stands before a value of a few digits where somebody writes one.
@@ -61,7 +61,7 @@ var (
 
 // PlantShort adds a secret of a few digits, which is found behind one of the names that such values have.
 func (s *Searcher) PlantShort(name, value string) {
-	var all []form
+	var all []Form
 	for _, n := range shortNames {
 		for _, between := range shortMarks {
 			all = append(all, named([]byte(n+between+value))...)
@@ -71,7 +71,7 @@ func (s *Searcher) PlantShort(name, value string) {
 	s.plant(name, []byte(name+value), all)
 }
 
-func (s *Searcher) plant(name string, value []byte, all []form) {
+func (s *Searcher) plant(name string, value []byte, all []Form) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seen[string(value)] {
@@ -80,12 +80,12 @@ func (s *Searcher) plant(name string, value []byte, all []form) {
 	s.seen[string(value)] = true
 	known := map[string]bool{}
 	for _, f := range all {
-		if len(f.text) < markMin || known[string(f.text)] {
+		if len(f.Text) < markMin || known[string(f.Text)] {
 			continue
 		}
-		known[string(f.text)] = true
-		tail := binary.LittleEndian.Uint32(f.text[len(f.text)-4:])
-		s.marks[tail] = append(s.marks[tail], mark{Finding{name, f.name}, f.text})
+		known[string(f.Text)] = true
+		tail := binary.LittleEndian.Uint32(f.Text[len(f.Text)-4:])
+		s.marks[tail] = append(s.marks[tail], mark{Finding{name, f.Name}, f.Text})
 		at := hashed(tail)
 		s.filter[at/64] |= 1 << (at % 64)
 	}
