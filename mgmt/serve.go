@@ -37,6 +37,10 @@ type Sheet interface {
 // handler in its transaction, the answer. Nothing is read from the body before the caller is known.
 func (d *Door) serve(g *gin.Context, b *Bound) {
 	gate := d.gates[b.Channel]
+	if !gate.all.AllowN(d.now(), 1) {
+		d.refuse(g, problem.New(problem.RateLimited))
+		return
+	}
 	if !gate.enter() {
 		d.refuse(g, problem.New(problem.Overloaded))
 		return

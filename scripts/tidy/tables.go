@@ -15,8 +15,8 @@ var rooms = map[string][]string{
 	"authz/pan":      {},
 	"authz/keystore": {"authz/keystore/emv", "authz/keystore/retail", "authz/pan"},
 	"authz":          leaves,
-	"authz/record":   with(leaves, "authz"),
 	"authz/leak":     {},
+	"authz/record":   with(leaves, "authz"),
 
 	"switch/frame":          {},
 	"switch/iso":            {"authz/money", "authz/pan", "switch/frame"},
