@@ -56,7 +56,7 @@ func (d *Door) serve(g *gin.Context, b *Bound) {
 		p := problem.Of(err)
 		if dead, ok := errors.AsType[*panicked](err); ok {
 			d.mourn(c.ID, dead)
-		} else if p.Status >= http.StatusInternalServerError {
+		} else if p.Status >= http.StatusInternalServerError && p.Code != problem.Overloaded { // of which a flood has thousands
 			d.log.Warn("refuse a request", slog.String("request", c.ID), slog.String("code", string(p.Code)), slog.Any("cause", err))
 		}
 		d.refuse(g, p)
