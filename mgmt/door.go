@@ -66,7 +66,8 @@ func New(cfg Config) (*Door, error) {
 		cfg.Version = "dev"
 	}
 	cfg.Limits.fill()
-	d := &Door{authn: cfg.Authn, store: cfg.Store, keys: cfg.Keys, log: cfg.Log, now: cfg.Now, limits: cfg.Limits,
+	store := turns{cfg.Store, make(chan struct{}, cfg.Limits.WritesAtOnce)}
+	d := &Door{authn: cfg.Authn, store: store, keys: cfg.Keys, log: cfg.Log, now: cfg.Now, limits: cfg.Limits,
 		gates: map[Channel]*gate{}, box: jwe.New(cfg.Keys, cfg.Limits.JWE)}
 	d.flights.active = map[string]bool{}
 	releaseMode()
@@ -97,7 +98,7 @@ func New(cfg Config) (*Door, error) {
 func (d *Door) register(b *Bound) {
 	d.rows = append(d.rows, b)
 	if d.gates[b.Channel] == nil {
-		d.gates[b.Channel] = newGate(d.limits.channel(b.Channel))
+		d.gates[b.Channel] = newGate(d.limits.channel(b.Channel), d.limits.ChannelPerSecondMax)
 	}
 	engine := d.public
 	if b.Channel.mutual() {

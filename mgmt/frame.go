@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -87,7 +88,9 @@ func (d *Door) line(g *gin.Context, id string, began time.Time) {
 	switch {
 	case status >= 500:
 		d.counters.failed.Add(1)
-		level = slog.LevelWarn
+		if status != http.StatusServiceUnavailable { // its cause has a line of its own, unless it is the flood of the hour
+			level = slog.LevelWarn
+		}
 	case status >= 400:
 		d.counters.refused.Add(1)
 	}

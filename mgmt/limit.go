@@ -1,13 +1,16 @@
 package mgmt
 
 import (
+	"context"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
 	"holdfast/mgmt/jwe"
+	"holdfast/mgmt/problem"
 )
 
 // Limits of the door. Zero fields have defaults.
@@ -16,8 +19,12 @@ type Limits struct {
 	HandlerTimeout time.Duration // for everything behind the gate of one request; 10 s
 	InFlightMax    int           // requests of one channel at the same time; 64
 	PerSecondMax   float64       // requests a second of one identity; 200
-	Channels       map[Channel]ChannelLimits
-	JWE            jwe.Limits
+	// ChannelPerSecondMax is for all identities of a channel together, before anybody is asked who it is; 400 for each
+	// processor, and never less than for one identity.
+	ChannelPerSecondMax float64
+	WritesAtOnce        int // transactions that change something, of all channels; 4
+	Channels            map[Channel]ChannelLimits
+	JWE                 jwe.Limits
 }
 
 // ChannelLimits are a channel's own, where they differ from the door's.
@@ -39,6 +46,13 @@ func (l *Limits) fill() {
 	if l.PerSecondMax == 0 {
 		l.PerSecondMax = 200
 	}
+	if l.ChannelPerSecondMax == 0 {
+		l.ChannelPerSecondMax = channelPerProcessor * float64(runtime.GOMAXPROCS(0))
+	}
+	l.ChannelPerSecondMax = max(l.ChannelPerSecondMax, l.PerSecondMax)
+	if l.WritesAtOnce == 0 {
+		l.WritesAtOnce = 4
+	}
 }
 
 func (l *Limits) channel(c Channel) ChannelLimits {
@@ -52,6 +66,27 @@ func (l *Limits) channel(c Channel) ChannelLimits {
 	return own
 }
 
+// turns are a store of which few transactions at once may change something: the others wait for their turn, so that what the
+// management API writes does not stand in front of the authorizations.
+type turns struct {
+	Store
+	free chan struct{}
+}
+
+// Update implements [Store]. Who gets no turn in its time is told that nothing was done.
+func (t turns) Update(ctx context.Context, f func(Tx) error) error {
+	select {
+	case t.free <- struct{}{}:
+		defer func() { <-t.free }()
+		return t.Store.Update(ctx, f)
+	case <-ctx.Done():
+		return problem.New(problem.Overloaded)
+	}
+}
+
+// channelPerProcessor leaves more than half of each processor to authorizations: an encrypted call takes a millisecond of it.
+const channelPerProcessor = 400
+
 // identitiesMax bounds the paces that a gate remembers.
 const identitiesMax = 10_000
 
@@ -59,16 +94,19 @@ const identitiesMax = 10_000
 // told so at once: nobody waits at the door.
 type gate struct {
 	places    chan struct{}
+	all       *rate.Limiter
 	perSecond float64
 
 	mu    sync.Mutex
 	paces map[string]*rate.Limiter
 }
 
-func newGate(l ChannelLimits) *gate {
-	return &gate{places: make(chan struct{}, l.InFlightMax), perSecond: l.PerSecondMax, paces: map[string]*rate.Limiter{}}
+func newGate(l ChannelLimits, all float64) *gate {
+	return &gate{places: make(chan struct{}, l.InFlightMax), all: rate.NewLimiter(rate.Limit(all), max(1, int(all/4))),
+		perSecond: l.PerSecondMax, paces: map[string]*rate.Limiter{}}
 }
 
+// enter takes a place, which has to be given back.
 func (g *gate) enter() bool {
 	select {
 	case g.places <- struct{}{}:

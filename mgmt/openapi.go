@@ -177,7 +177,7 @@ func (s *schemas) responses(b *Bound) object {
 func codesOf(b *Bound) []problem.Code {
 	codes := []problem.Code{problem.Overloaded, problem.Internal, problem.Validation}
 	if b.Channel != Open {
-		codes = append(codes, problem.Unauthenticated, problem.RateLimited, problem.PublicKey)
+		codes = append(codes, problem.Unauthenticated, problem.PublicKey)
 	}
 	if b.Channel.mutual() {
 		codes = append(codes, problem.CertificateNeeded)
@@ -203,7 +203,7 @@ func codesOf(b *Bound) []problem.Code {
 			codes = append(codes, problem.Payload, problem.CannotDecrypt)
 		}
 	}
-	codes = append(codes, problem.BodyTooLarge)
+	codes = append(codes, problem.BodyTooLarge, problem.RateLimited)
 	if b.idempotent() {
 		codes = append(codes, problem.KeyReused, problem.KeyInFlight)
 	}

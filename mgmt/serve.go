@@ -37,6 +37,10 @@ type Sheet interface {
 // handler in its transaction, the answer. Nothing is read from the body before the caller is known.
 func (d *Door) serve(g *gin.Context, b *Bound) {
 	gate := d.gates[b.Channel]
+	if !gate.all.AllowN(d.now(), 1) {
+		d.refuse(g, problem.New(problem.RateLimited))
+		return
+	}
 	if !gate.enter() {
 		d.refuse(g, problem.New(problem.Overloaded))
 		return
@@ -52,7 +56,7 @@ func (d *Door) serve(g *gin.Context, b *Bound) {
 		p := problem.Of(err)
 		if dead, ok := errors.AsType[*panicked](err); ok {
 			d.mourn(c.ID, dead)
-		} else if p.Status >= http.StatusInternalServerError {
+		} else if p.Status >= http.StatusInternalServerError && p.Code != problem.Overloaded { // of which a flood has thousands
 			d.log.Warn("refuse a request", slog.String("request", c.ID), slog.String("code", string(p.Code)), slog.Any("cause", err))
 		}
 		d.refuse(g, p)

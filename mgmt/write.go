@@ -2,6 +2,7 @@ package mgmt
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -41,7 +42,8 @@ func (f *flights) end(r *record.Stored) {
 }
 
 // once is the claim of a request's idempotency key; nil when there is none. The body is hashed in clear: each
-// encryption of it differs.
+// encryption of it differs. The key is the caller's own text: it is kept as a keyed hash, since a caller may take a token
+// or a card number for it.
 func (d *Door) once(b *Bound, c *Call, r *http.Request, body []byte) (*record.Stored, error) {
 	values := r.Header.Values(headerReuse)
 	switch {
@@ -53,8 +55,9 @@ func (d *Door) once(b *Bound, c *Call, r *http.Request, body []byte) (*record.St
 	}
 	parts := [][]byte{[]byte(r.URL.Path), []byte(r.URL.RawQuery), body}
 	left, right := d.keys.Keyed("idempotent request", parts...), d.keys.Keyed("idempotent request, more", parts...)
-	return &record.Stored{Identity: c.Name + " " + b.Method + " " + b.Path, Key: values[0], RequestHash: append(left[:], right[:]...),
-		CreatedAt: c.At, ExpiresAt: c.At.Add(record.IdempotencyTime)}, nil
+	key := d.keys.Keyed("idempotency key", []byte(values[0]))
+	return &record.Stored{Identity: c.Name + " " + b.Method + " " + b.Path, Key: hex.EncodeToString(key[:]),
+		RequestHash: append(left[:], right[:]...), CreatedAt: c.At, ExpiresAt: c.At.Add(record.IdempotencyTime)}, nil
 }
 
 // write runs a handler that changes something: the claim of its idempotency key, its effect, the audit record and

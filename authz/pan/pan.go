@@ -96,6 +96,26 @@ func (n Number) LuhnValid() bool {
 	return luhn(all[:len(all)-1]) == all[len(all)-1]
 }
 
+// hiddenMin is how many digits in a row of a number no text may show: with the last four, which are kept beside it,
+// 13 of 16 are nearly all.
+const hiddenMin = 13
+
+// Within tells whether a text shows so much of the number that it has to be kept like the number itself. No text does
+// for the zero value.
+func (n Number) Within(text string) bool {
+	all := n.Reveal()
+	size := min(hiddenMin, len(all))
+	if size == 0 || len(text) < size {
+		return false
+	}
+	for from := range len(all) - size + 1 {
+		if strings.Contains(text, all[from:from+size]) {
+			return true
+		}
+	}
+	return false
+}
+
 // Reveal gives the digits in clear. The house's tests list the few packages
 // that may call it; everything else works with the mask, the tag or an id.
 func (n Number) Reveal() string {

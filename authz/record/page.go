@@ -31,13 +31,17 @@ type List[T any] struct {
 	Next  string
 }
 
+// numberDigitsMax is more than any number of a list has, and less than a card number or the longest PIN: a cursor goes into
+// a statement of a database, and so perhaps into its log.
+const numberDigitsMax = 11
+
 // NumberCursor reads a cursor of a list whose items have numbers; 0 for the first page. The error is [ErrCursor].
 func (p Page) NumberCursor() (int64, error) {
 	if p.Cursor == "" {
 		return 0, nil
 	}
 	n, err := strconv.ParseInt(p.Cursor, 10, 64)
-	if err != nil || n <= 0 || strconv.FormatInt(n, 10) != p.Cursor {
+	if err != nil || n <= 0 || len(p.Cursor) > numberDigitsMax || strconv.FormatInt(n, 10) != p.Cursor {
 		return 0, ErrCursor
 	}
 	return n, nil

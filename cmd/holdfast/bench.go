@@ -23,6 +23,7 @@ type benchCmd struct {
 	Partners int     `help:"With --store full: compare one partner with so many (0: do not)." default:"1000"`
 	Links    int     `help:"How many connections." default:"16"`
 	Rate     float64 `help:"Messages per second to offer (default: 7000, with full 80 % of the capacity)." placeholder:"N"`
+	Flood    bool    `help:"Measure only what a flood of calls of the management API does to the latency, and how fast cards are read."`
 	Picture  string  `help:"Draw latency against load, from a sweep of five rates, as an SVG file." placeholder:"FILE"`
 }
 
@@ -72,6 +73,8 @@ type house interface {
 	books(ctx context.Context) (books, error)
 	// cpu is the processor time that the servers beside the switch have used; zero where nobody can tell.
 	cpu(ctx context.Context) (redis, postgres time.Duration, err error)
+	// settings are the switch's.
+	settings() config
 	// close removes all of it.
 	close() error
 }
@@ -91,13 +94,21 @@ func (c *benchCmd) Run(e *env) (err error) {
 	if err := h.fill(e.ctx, c); err != nil {
 		return fmt.Errorf("bench: seed: %w", err)
 	}
-	if full, ok := h.(*fullHouse); ok {
+	if full, ok := h.(*fullHouse); ok && !c.Flood {
 		if b.report.Bounds, err = b.bounds(full); err != nil {
 			return fmt.Errorf("bench: measure the bound: %w", err)
 		}
 	}
 	args, environ := h.serve()
-	if b.child, err = startServe(e.ctx, args, environ, e.stderr); err != nil {
+	more := ""
+	if c.Flood {
+		more = "partner backends"
+		if args, err = b.prepareFlood(h.settings()); err != nil {
+			return fmt.Errorf("bench: prepare the flood: %w", err)
+		}
+		defer b.flood.close()
+	}
+	if b.child, err = startServe(e.ctx, args, environ, e.stderr, more); err != nil {
 		return fmt.Errorf("bench: start the switch: %w", err)
 	}
 	err = b.measure()
@@ -133,7 +144,8 @@ func (h folderHouse) serve() (args, environ []string) {
 func (h folderHouse) cpu(context.Context) (redis, postgres time.Duration, err error) {
 	return 0, 0, nil
 }
-func (h folderHouse) close() error { return os.RemoveAll(string(h)) }
+func (h folderHouse) settings() config { return config{Data: string(h), Store: storeEmbedded} }
+func (h folderHouse) close() error     { return os.RemoveAll(string(h)) }
 func (h folderHouse) books(ctx context.Context) (books, error) {
 	return (&config{Data: string(h), Store: storeEmbedded}).openBooks(ctx)
 }
@@ -145,10 +157,21 @@ type bench struct {
 	house     house
 	child     *child
 	generator *load.Generator
+	flood     *flood
 	counts    load.Counts // of all runs
 	sweep     []sweepPoint
 	report    benchReport
 	audited   error
+}
+
+// prepareFlood enrols those who flood, and gives the command line of a switch that serves them.
+func (b *bench) prepareFlood(cfg config) (args []string, err error) {
+	cfg, path, err := floodConfig(cfg, cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	b.flood, err = openFlood(b.env.ctx, &cfg)
+	return []string{"--config", path}, err
 }
 
 // sweepPoint is one rate of the picture.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,44 @@ func TestBenchMeasuresASwitchAndAuditsIt(t *testing.T) {
 	checkSVG(t, picture)
 	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) != 0 {
 		t.Errorf("%d files are left behind, %v", len(left), err)
+	}
+}
+
+// The flood against a switch in a process of its own. Nothing is said about how fast anything is.
+func TestBenchMeasuresAFlood(t *testing.T) {
+	t.Setenv(benchChildVariable, "1")
+	t.Setenv("TMPDIR", t.TempDir())
+	figures := filepath.Join(t.TempDir(), "flood.json")
+	status, stdout, stderr := runBench(t, "--flood", "--seconds", "6", "--cards", "50", "--links", "2", "--rate", "50", "--json", figures)
+	if status != exitOK {
+		t.Fatalf("exit status %d\n%s\n%s", status, stdout, stderr)
+	}
+	text, err := os.ReadFile(figures)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r struct {
+		FloodReport
+		Violations int `json:"verify_violations"`
+		Declined   int `json:"declined"`
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.P99Without <= 0 || r.P99With <= 0 || r.Ratio <= 0 || r.Reads <= 0 || r.ISO != 50 || len(r.Turns) != floodTurns ||
+		r.Violations != 0 || r.Declined != 0 {
+		t.Errorf("measured %+v", r)
+	}
+	for status := range r.Answers {
+		if !slices.Contains([]int{200, 400, 429, 503}, status) {
+			t.Errorf("%d answers are %d", r.Answers[status], status)
+		}
+	}
+	if r.Answers[200] == 0 || r.Answers[400] == 0 {
+		t.Errorf("the answers are %v: the flood did not come through", r.Answers)
+	}
+	if !strings.Contains(stdout, "cards read with JWE") || !strings.Contains(stdout, "verify: 0 violations") {
+		t.Errorf("the table does not say what was measured:\n%s", stdout)
 	}
 }
 

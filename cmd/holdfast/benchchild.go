@@ -23,16 +23,18 @@ const (
 type child struct {
 	cmd   *exec.Cmd
 	addr  string
+	more  string        // the address in the other line that was waited for
 	drain chan struct{} // closed when its output has ended
 }
 
 // startChild starts a switch on a data folder of the embedded mode.
 func startChild(ctx context.Context, dir string, stderr io.Writer) (*child, error) {
-	return startServe(ctx, []string{"--data", dir}, os.Environ(), stderr)
+	return startServe(ctx, []string{"--data", dir}, os.Environ(), stderr, "")
 }
 
-// startServe starts this program's serve on a port of the system's choice, and waits for the line that tells it.
-func startServe(ctx context.Context, args, environ []string, stderr io.Writer) (*child, error) {
+// startServe starts this program's serve on a port of the system's choice, and waits for the line that tells it, and for
+// one that has the text more.
+func startServe(ctx context.Context, args, environ []string, stderr io.Writer, more string) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -50,39 +52,47 @@ func startServe(ctx context.Context, args, environ []string, stderr io.Writer) (
 	if err := c.cmd.Start(); err != nil {
 		return nil, err
 	}
-	address := make(chan string, 1)
+	address := make(chan [2]string, 1)
 	// owned by stop, which waits for drain
 	go func() {
 		defer close(c.drain)
-		findAddress(out, address)
+		findAddresses(out, more, address)
 	}()
 	late := time.NewTimer(childStartWithin)
 	defer late.Stop()
+	found := [2]string{}
 	select {
-	case c.addr = <-address:
+	case found = <-address:
 	case <-c.drain:
 		select {
-		case c.addr = <-address: // both were ready
+		case found = <-address: // both were ready
 		default:
 		}
 	case <-late.C:
 	}
-	if c.addr == "" {
+	if c.addr, c.more = found[0], found[1]; c.addr == "" {
 		return nil, errors.Join(errors.New("it did not say where it listens"), c.stop())
 	}
 	return c, nil
 }
 
-// findAddress sends the address in the first line that has one, and reads on so that the child never waits.
-func findAddress(out io.Reader, address chan<- string) {
+// findAddresses sends the address in the first line that has one and that in the first line with the text more, which may be
+// the same, and reads on so that the child never waits.
+func findAddresses(out io.Reader, more string, addresses chan<- [2]string) {
 	lines := bufio.NewScanner(out)
+	var found [2]string
 	for lines.Scan() {
-		if _, rest, ok := strings.Cut(lines.Text(), " listens on "); ok {
-			addr, _, _ := strings.Cut(rest, ",")
-			select {
-			case address <- addr:
-			default: // of several listeners the first one counts
-			}
+		_, rest, ok := strings.Cut(lines.Text(), " listens on ")
+		if !ok || found[0] != "" && found[1] != "" {
+			continue
+		}
+		addr, _, _ := strings.Cut(rest, ",")
+		if found[0] == "" {
+			found[0] = addr
+		}
+		if strings.Contains(lines.Text(), more) {
+			found[1] = addr
+			addresses <- found
 		}
 	}
 	_, _ = io.Copy(io.Discard, out) // after a line too long to be ours

@@ -217,6 +217,8 @@ func (h *fullHouse) serve() (args, environ []string) {
 	return []string{"--config", h.configFile()}, environ
 }
 
+func (h *fullHouse) settings() config { return h.cfg }
+
 func (h *fullHouse) books(ctx context.Context) (books, error) {
 	s, err := h.openStore(ctx)
 	if err != nil {

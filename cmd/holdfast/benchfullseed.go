@@ -59,9 +59,17 @@ func (h *fullHouse) seed(ctx context.Context, bin, partners, cards int) error {
 }
 
 func seedGroup(ctx context.Context, q records.Querier, name string, bin int, c money.Currency, at time.Time) (g benchGroup, err error) {
-	if g.partner, err = records.CreatePartner(ctx, q, name, at); err != nil {
+	partner, err := records.CreatePartner(ctx, q, name, at)
+	if err != nil {
 		return g, err
 	}
+	return seedProgram(ctx, q, partner, bin, c, at)
+}
+
+// seedProgram gives a partner a deposit and a program on it.
+func seedProgram(ctx context.Context, q records.Querier, partner authz.PartnerID, bin int, c money.Currency, at time.Time) (
+	g benchGroup, err error) {
+	g.partner = partner
 	if g.deposit, err = records.CreatePartnerBalance(ctx, q, g.partner, "DEPOSIT", c, at); err != nil {
 		return g, err
 	}

@@ -50,6 +50,8 @@ type benchReport struct {
 	OnePerSecond     float64 `json:"one_partner_per_second,omitempty"` // beside the following one, in turns with it
 	ManyPerSecond    float64 `json:"many_partners_per_second,omitempty"`
 
+	*FloodReport // with --flood only, and then nothing else
+
 	MemoryMiB         float64 `json:"memory_mib"` // largest resident set of the switch
 	Cards             int     `json:"cards"`
 	Links             int     `json:"links"`
@@ -145,6 +147,10 @@ func (r *benchReport) save(path string) error {
 }
 
 func (r *benchReport) print(out io.Writer) error {
+	if r.FloodReport != nil {
+		r.FloodReport.print(out)
+		return r.printAudit(out)
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "load\tper second\tp50 ms\tp99 ms\tp99.9 ms\t\n")
 	fmt.Fprintf(w, "1 in flight\t\t%.2f\t%.2f\t\t\n", r.SingleP50, r.SingleP99)
@@ -156,16 +162,21 @@ func (r *benchReport) print(out io.Writer) error {
 		return fmt.Errorf("print the figures: %w", err)
 	}
 	r.printFull(out)
-	_, err := fmt.Fprintf(out, `
+	fmt.Fprintf(out, `
 CPU per authorization, us          switch  redis  postgres  generator
   at the capacity               %9.1f %6.1f %9.1f %10.1f
   open loop                     %9.1f %6.1f %9.1f %10.1f
-largest memory of the switch %.1f MiB
+`, r.CapacityCPU.Switch, r.CapacityCPU.Redis, r.CapacityCPU.Postgres, r.CapacityCPU.Generator,
+		r.CPU.Switch, r.CPU.Redis, r.CPU.Postgres, r.CPU.Generator)
+	return r.printAudit(out)
+}
+
+// printAudit tells whether the books agree with what was answered.
+func (r *benchReport) printAudit(out io.Writer) error {
+	_, err := fmt.Fprintf(out, `largest memory of the switch %.1f MiB
 approvals received %d, in the journal %d; declined %d, undecided %d, unanswered %d, answered twice %d
 verify: %d violations; store %s, %d cards, %d links, %d cores, %s
-`, r.CapacityCPU.Switch, r.CapacityCPU.Redis, r.CapacityCPU.Postgres, r.CapacityCPU.Generator,
-		r.CPU.Switch, r.CPU.Redis, r.CPU.Postgres, r.CPU.Generator,
-		r.MemoryMiB, r.ApprovalsReceived, r.ApprovalsJournal, r.Declined, r.Undecided,
+`, r.MemoryMiB, r.ApprovalsReceived, r.ApprovalsJournal, r.Declined, r.Undecided,
 		r.Unanswered, r.Duplicates, r.VerifyViolations, r.Store, r.Cards, r.Links, r.Cores, r.GoVersion)
 	if err != nil {
 		return fmt.Errorf("print the figures: %w", err)

@@ -28,6 +28,7 @@ import (
 type testServers struct {
 	postgres string // URL
 	redis    redisServer
+	data     string // the folder of servers of the test's own
 }
 
 // sharedServers are those of the test run: no test may stop or empty them. Without them the test is skipped, or
@@ -81,7 +82,7 @@ func ownServers(t *testing.T) testServers {
 	if err != nil {
 		t.Fatalf("start servers: %v\n%s", err, out)
 	}
-	var s testServers
+	s := testServers{data: filepath.Join(dir, "servers")}
 	for line := range strings.Lines(string(out)) {
 		switch name, value, _ := strings.Cut(strings.TrimSpace(line), "="); name {
 		case "HOLDFAST_TEST_POSTGRES":

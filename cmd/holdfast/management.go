@@ -47,6 +47,8 @@ type limitsConfig struct {
 	ConnectionsMax          int     `yaml:"connectionsMax"`
 	InFlightMax             int     `yaml:"inFlightMax"`
 	PerSecondMax            float64 `yaml:"perSecondMax"`
+	ChannelPerSecondMax     float64 `yaml:"channelPerSecondMax"`
+	WritesAtOnceMax         int     `yaml:"writesAtOnceMax"`
 	DecryptionsAtOnceMax    int     `yaml:"decryptionsAtOnceMax"`
 	DecryptionsPerSecondMax float64 `yaml:"decryptionsPerSecondMax"`
 }
@@ -94,6 +96,7 @@ func (c *managementConfig) check() error {
 
 func (c *managementConfig) limits() mgmt.Limits {
 	return mgmt.Limits{InFlightMax: c.Limits.InFlightMax, PerSecondMax: c.Limits.PerSecondMax,
+		ChannelPerSecondMax: c.Limits.ChannelPerSecondMax, WritesAtOnce: c.Limits.WritesAtOnceMax,
 		JWE: jwe.Limits{AtOnceMax: c.Limits.DecryptionsAtOnceMax, PerSecondMax: c.Limits.DecryptionsPerSecondMax}}
 }
 

@@ -43,6 +43,8 @@ type office struct {
 	ca      *x509.CertPool
 	client  tls.Certificate
 	id      string // of the client's certificate
+	heard   func(method, url string, r reply)
+	stop    func() // ends the node; harmless again
 }
 
 type lockedBuffer struct {
@@ -82,11 +84,11 @@ func openOffice(t *testing.T, change ...func(*config)) *office {
 
 func openOfficeOn(t *testing.T, cfg config, change ...func(*config)) *office {
 	t.Helper()
-	o := &office{t: t, data: cfg.Data, log: &lockedBuffer{}}
 	cfg.Management = &managementConfig{Public: "127.0.0.1:0", Secure: "127.0.0.1:0", Ops: "127.0.0.1:0"}
 	for _, f := range change {
 		f(&cfg)
 	}
+	o := &office{t: t, data: cfg.Data, log: &lockedBuffer{}, heard: func(string, string, reply) {}}
 	n, err := openSwitch(context.Background(), &cfg, slog.New(slog.NewTextHandler(o.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +111,8 @@ func openOfficeOn(t *testing.T, cfg config, change ...func(*config)) *office {
 			t.Error(err)
 		}
 	})
-	t.Cleanup(func() { stop(); wg.Wait() })
+	o.stop = func() { stop(); wg.Wait() }
+	t.Cleanup(o.stop)
 	o.reach()
 	return o
 }
@@ -209,7 +212,9 @@ func (o *office) call(c *http.Client, method, url, body string, headers ...strin
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	return reply{resp.StatusCode, resp.Header, string(text)}
+	got := reply{resp.StatusCode, resp.Header, string(text)}
+	o.heard(method, url, got)
+	return got
 }
 
 func TestManagementSampleIsTheDefaults(t *testing.T) {

@@ -115,6 +115,7 @@ func TestBadRequestsAreRefused(t *testing.T) {
 		"longer": encode("CERTIFICATE REQUEST", append(bytes.Clone(block.Bytes), 0)), "very large": []byte(strings.Repeat(string(sound), 100)),
 		"P-384": request(t, made[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))),
 		"P-224": request(t, made[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))),
+		"SHA-1": encode("CERTIFICATE REQUEST", sha1Request(t)),
 		"old":   []byte(strings.ReplaceAll(string(sound), "CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")),
 	}
 	for i := 0; i < len(block.Bytes); i += len(block.Bytes) / 50 { // each byte is under the signature, or is it
@@ -137,6 +138,17 @@ func TestBadRequestsAreRefused(t *testing.T) {
 			t.Errorf("%d days: %v", days, err)
 		}
 	}
+}
+
+// sha1Request is a request whose signature holds, over a hash that does not.
+func sha1Request(t *testing.T) []byte {
+	t.Helper()
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{SignatureAlgorithm: x509.SHA1WithRSA},
+		made[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 2048)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
 }
 
 func FuzzParseRequest(f *testing.F) {

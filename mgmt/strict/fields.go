@@ -42,6 +42,10 @@ func Name(f reflect.StructField) (name string, optional, ok bool) {
 	return name, f.Type.Kind() == reflect.Pointer || strings.Contains(options, "omit"), true
 }
 
+// parameterDigitsMax is more than any id of ours has, and less than a card number or the longest PIN: one that somebody takes
+// for an id goes no further than here, into no log of a database either.
+const parameterDigitsMax = 11
+
 // Parameter puts a text of a path, a query or a header into v and says what is wrong with it, or nothing.
 // A number must be written as we would write it: no sign but minus, no leading zero.
 func Parameter(v reflect.Value, rule Rule, s string) (wrong string) {
@@ -51,7 +55,7 @@ func Parameter(v reflect.Value, rule Rule, s string) (wrong string) {
 	}
 	switch {
 	case v.CanInt():
-		if n, err := strconv.ParseInt(s, 10, 64); err != nil || strconv.FormatInt(n, 10) != s {
+		if n, err := strconv.ParseInt(s, 10, 64); err != nil || len(s) > parameterDigitsMax || strconv.FormatInt(n, 10) != s {
 			return "must be a whole number"
 		}
 		return setNumber(v, rule, s)

@@ -37,7 +37,8 @@ const (
 type Store struct {
 	path    string
 	readers chan *sqlite.Conn
-	jobs    chan *job
+	batches chan *job // of authorizations
+	jobs    chan *job // all others
 	quit    chan struct{}
 	ended   chan struct{} // the writer is gone
 	closing sync.Once
@@ -61,7 +62,7 @@ func Open(path string) (*Store, error) {
 	if err := migrate(writer); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", filepath.Base(path), err), writer.Close())
 	}
-	s := &Store{path: path, jobs: make(chan *job, queueMax), quit: make(chan struct{}),
+	s := &Store{path: path, batches: make(chan *job, queueMax), jobs: make(chan *job, queueMax), quit: make(chan struct{}),
 		ended: make(chan struct{}), readers: make(chan *sqlite.Conn, readers)}
 	for range readers {
 		c, err := connect(path, readerCacheKiB)

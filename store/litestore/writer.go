@@ -13,13 +13,14 @@ import (
 	"holdfast/store/records"
 )
 
-// job is something for the writer: a batch for the arbiter, which may share its transaction with other
-// batches, or a function that has one of its own.
+// job is something for the writer: a batch for the arbiter or a change of the records, which share a transaction with
+// others, or a function that has the writer for itself.
 type job struct {
 	batch []*authz.Entry
 	truth authz.Truth
 
-	own func(*sqlite.Conn) error // outside of a transaction
+	change func(records.Querier) error
+	own    func(*sqlite.Conn) error // outside of a transaction
 
 	err  error
 	done chan struct{}
@@ -37,14 +38,7 @@ func (s *Store) Commit(ctx context.Context, batch []*authz.Entry) (authz.Truth, 
 
 // Update implements [records.Store].
 func (s *Store) Update(ctx context.Context, f func(records.Querier) error) error {
-	j := &job{own: func(c *sqlite.Conn) (err error) {
-		end, err := sqlitex.ImmediateTransaction(c)
-		if err != nil {
-			return err
-		}
-		defer end(&err)
-		return f(querier{c})
-	}}
+	j := &job{change: f}
 	if err := s.submit(ctx, j); err != nil {
 		return err
 	}
@@ -53,12 +47,16 @@ func (s *Store) Update(ctx context.Context, f func(records.Querier) error) error
 
 func (s *Store) submit(ctx context.Context, j *job) error {
 	j.done = make(chan struct{})
+	queue := s.jobs
+	if j.change == nil && j.own == nil {
+		queue = s.batches
+	}
 	select {
 	case <-s.quit:
 		return authz.ErrUnavailable
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", authz.ErrUnavailable, ctx.Err())
-	case s.jobs <- j:
+	case queue <- j:
 	}
 	select {
 	case <-j.done:
@@ -82,54 +80,74 @@ func (s *Store) write(c *sqlite.Conn) {
 		close(s.ended)
 	}()
 	for {
+		for s.turn(c) {
+		}
 		select {
+		case j := <-s.batches:
+			s.commit(c, append([]*job{j}, s.queued()...), nil)
 		case j := <-s.jobs:
-			s.group(c, j)
+			s.other(c, j, nil)
 		case <-s.quit:
-			for {
-				select {
-				case j := <-s.jobs:
-					s.group(c, j)
-				default:
-					return
-				}
+			for s.turn(c) {
 			}
+			return
 		}
 	}
 }
 
-// group runs the job and whatever has been queued behind it, batches together in one transaction.
-func (s *Store) group(c *sqlite.Conn, first *job) {
-	var batches []*job
-	for j := first; j != nil; j = s.next() {
-		if j.own == nil {
-			batches = append(batches, j)
-			continue
-		}
-		s.commit(c, batches)
-		batches = nil
-		j.err = guard(func() error { return j.own(c) })
-		close(j.done)
-	}
-	s.commit(c, batches)
-}
-
-func (s *Store) next() *job {
+// turn does what is queued, without waiting: one other job, and all batches, in one transaction if they can share it. So
+// whoever floods the management API delays an authorization by one change of the records, not by the disk, and whoever
+// floods the switch delays a lock by one transaction.
+func (s *Store) turn(c *sqlite.Conn) (did bool) {
+	batches := s.queued()
 	select {
 	case j := <-s.jobs:
-		return j
+		s.other(c, j, batches)
+		return true
 	default:
-		return nil
+		s.commit(c, batches, nil)
+		return len(batches) > 0
 	}
 }
 
-func (s *Store) commit(c *sqlite.Conn, batches []*job) {
-	if len(batches) == 0 {
+// other does a job that is no batch, and the batches that wait beside it.
+func (s *Store) other(c *sqlite.Conn, j *job, batches []*job) {
+	if j.own == nil {
+		s.commit(c, batches, j)
 		return
 	}
-	err := guard(func() error { return s.transact(c, batches) })
+	s.commit(c, batches, nil)
+	j.err = guard(func() error { return j.own(c) })
+	close(j.done)
+}
+
+// queued are the batches that wait.
+func (s *Store) queued() (batches []*job) {
+	for {
+		select {
+		case j := <-s.batches:
+			batches = append(batches, j)
+		default:
+			return batches
+		}
+	}
+}
+
+// commit does a change of the records, if there is one, and all batches in one transaction. A change that fails is taken
+// back by itself.
+func (s *Store) commit(c *sqlite.Conn, batches []*job, change *job) {
+	if len(batches) == 0 && change == nil {
+		return
+	}
+	err := guard(func() error { return s.transact(c, batches, change) })
 	if err != nil && !c.AutocommitEnabled() {
 		err = errors.Join(err, sqlitex.ExecuteTransient(c, "ROLLBACK", nil))
+	}
+	if change != nil {
+		if change.err == nil {
+			change.err = err
+		}
+		close(change.done)
 	}
 	for _, j := range batches {
 		j.err = err
@@ -138,9 +156,15 @@ func (s *Store) commit(c *sqlite.Conn, batches []*job) {
 	s.checks.wrote(batches)
 }
 
-func (s *Store) transact(c *sqlite.Conn, batches []*job) error {
+func (s *Store) transact(c *sqlite.Conn, batches []*job, change *job) error {
 	if err := exec(c, "BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("%w: begin: %w", authz.ErrUnavailable, err)
+	}
+	if change != nil {
+		change.err = guard(func() error { return saved(c, change.change) })
+		if c.AutocommitEnabled() { // some errors end the whole transaction
+			return fmt.Errorf("%w: a change ended the transaction", authz.ErrUnavailable)
+		}
 	}
 	a := arbiter.New(tables{c})
 	for _, j := range batches {
@@ -159,6 +183,12 @@ func (s *Store) transact(c *sqlite.Conn, batches []*job) error {
 		j.truth = a.Truth(j.batch)
 	}
 	return nil
+}
+
+// saved does a change, or nothing of it.
+func saved(c *sqlite.Conn, change func(records.Querier) error) (err error) {
+	defer sqlitex.Save(c)(&err)
+	return change(querier{c})
 }
 
 func exec(c *sqlite.Conn, sql string) error {

@@ -66,7 +66,7 @@ func (r *request) pardon(fault error, m *iso.Message) bool {
 func (r *request) trace(m *iso.Message) {
 	at := &r.profile.Places
 	r.Trace = authz.Trace{STAN: m.Get(11), RRN: m.Get(37), Acquirer: m.Get(32), Forwarder: m.Get(33),
-		Terminal: m.Get(41), Merchant: m.Get(42), Transmitted: m.Get(7), ProcessingCode: m.Get(3), MCC: m.At(at.MCC)}
+		Terminal: r.hide(m.Get(41)), Merchant: r.hide(m.Get(42)), Transmitted: m.Get(7), ProcessingCode: m.Get(3), MCC: m.At(at.MCC)}
 	if r.profile.Forms.Entry == iso.V1987 {
 		r.Trace.EntryMode = m.Get(22)
 	} else if r.profile.Forms.Entry == iso.V1993 {
@@ -76,7 +76,16 @@ func (r *request) trace(m *iso.Message) {
 	if r.NetworkID == "" {
 		r.NetworkID = m.At(at.NetworkTrace)
 	}
-	r.NetworkID = printable(r.NetworkID)
+	r.NetworkID = r.hide(printable(r.NetworkID))
+}
+
+// hide keeps a card number out of the journal and of what partners are told, where an acquirer put it into a name. The same
+// name is hidden in the same way in a repeat and in a reversal.
+func (r *request) hide(name string) string {
+	if r.PAN.Within(name) {
+		return strings.Repeat("*", len(name))
+	}
+	return name
 }
 
 // networkIDMax is longer than any network's own name of a transaction.

@@ -44,11 +44,12 @@ var shown = map[Version][]int{
 // dialect knows follow it, as lengths.
 func (m *Message) Describe() []Element {
 	des := m.Elements()
+	number, _ := m.PAN() // none is within no text
 	out := make([]Element, 0, len(des)+1)
 	out = append(out, Element{DE: 0, Name: m.content().dialect.mti.name, Value: m.safeMTI()})
 	for _, de := range des {
 		e := &m.content().dialect.elements[de]
-		out = append(out, Element{DE: de, Name: e.name, Value: m.describe(e)})
+		out = append(out, Element{DE: de, Name: e.name, Value: m.describe(e, number)})
 		parts, _ := m.Parts(de) // those before a fault are described, and the element's length tells that there is more
 		for _, p := range parts {
 			out = append(out, Element{DE: de, Part: p.Name, Name: p.Title, Value: fmt.Sprintf("(%d bytes)", len(p.Value))})
@@ -57,7 +58,7 @@ func (m *Message) Describe() []Element {
 	return out
 }
 
-func (m *Message) describe(e *element) string {
+func (m *Message) describe(e *element, number pan.Number) string {
 	v := m.Get(e.de)
 	length := fmt.Sprintf("(%d bytes)", len(v))
 	if e.de == 2 && e.class == classNumeric {
@@ -66,7 +67,7 @@ func (m *Message) describe(e *element) string {
 		}
 		return length
 	}
-	if !m.content().dialect.mayShow(e) || holdsCardNumber(v) {
+	if !m.content().dialect.mayShow(e) || holdsCardNumber(v) || number.Within(v) {
 		return length
 	}
 	return utf8Text(v)

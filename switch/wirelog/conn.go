@@ -80,6 +80,9 @@ func of(m *iso.Message) Record {
 		Processing: m.Get(3), Amount: m.Get(4), Code: m.Get(39), Approval: m.Get(38)}
 	if number, ok := m.PAN(); ok {
 		r.Last4 = number.Last4()
+		if number.Within(r.Terminal) {
+			r.Terminal = "" // somebody put the number there
+		}
 	}
 	return r
 }

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	floodTurns    = 5    // of calm and flood, of which the medians count: the machine has other work, too
+	floodISO      = 2000 // authorizations per second beside the flood, unless --rate says otherwise
+	floodReadFor  = 2 * time.Second
+	floodReaders  = 8   // cards that are read at the same time when nothing else is done
+	floodRatioMax = 1.5 // what the flood may do to the 99th percentile
+	floodReadsMin = 300 // cards a second that a core must be able to show
+)
+
+// FloodReport is what a flood of calls of the management API did to the switch, and how many cards can be read.
+type FloodReport struct {
+	Offered    float64      `json:"flood_offered_per_second"`
+	Answers    map[int]int  `json:"flood_answers_by_status"`
+	ISO        float64      `json:"flood_authorizations_per_second"`
+	P50Without float64      `json:"flood_p50_without_ms"` // medians of the turns
+	P50With    float64      `json:"flood_p50_with_ms"`
+	P99Without float64      `json:"flood_p99_without_ms"`
+	P99With    float64      `json:"flood_p99_with_ms"`
+	Ratio      float64      `json:"flood_p99_ratio"`
+	Turns      [][2]float64 `json:"flood_p99_turns_ms"` // without, with
+	Reads      float64      `json:"card_reads_per_second"`
+	ReadsCPU   float64      `json:"card_reads_per_cpu_second"` // of the switch's processor time
+}
+
+// measureFlood compares calm with flood in turns, and then only reads cards.
+func (b *bench) measureFlood(all time.Duration) error {
+	step := all / (2*floodTurns + 2)
+	rate := b.Rate
+	if rate == 0 {
+		rate = floodISO
+	}
+	if _, err := b.open("warm-up", rate, step); err != nil {
+		return err
+	}
+	r := &FloodReport{Offered: floodRate, Answers: map[int]int{}, ISO: rate}
+	var p50s, p99s [2][]float64
+	for range floodTurns {
+		turn := [2]float64{}
+		for i := range turn {
+			p50, p99, err := b.floodStep(r, rate, step, i == 1)
+			if err != nil {
+				return err
+			}
+			p50s[i], p99s[i], turn[i] = append(p50s[i], p50), append(p99s[i], p99), p99
+		}
+		r.Turns = append(r.Turns, turn)
+	}
+	r.P50Without, r.P50With, r.P99Without, r.P99With = median(p50s[0]), median(p50s[1]), median(p99s[0]), median(p99s[1])
+	if r.P99Without > 0 {
+		r.Ratio = places(r.P99With/r.P99Without, 2)
+	}
+	b.report.FloodReport = r
+	return b.measureReads(r, max(step, floodReadFor))
+}
+
+// floodStep is one open load, with or without the flood beside it.
+func (b *bench) floodStep(r *FloodReport, rate float64, d time.Duration, flooded bool) (p50, p99 float64, err error) {
+	ctx, stop := context.WithCancel(b.env.ctx)
+	var wg sync.WaitGroup
+	name := "calm"
+	if flooded {
+		name = "flooded"
+		wg.Go(func() { b.flood.pour(ctx, floodRate) })
+	}
+	result, err := b.open(name, rate, d)
+	stop()
+	wg.Wait()
+	for status, n := range b.flood.taken() {
+		r.Answers[status] += n
+	}
+	return millis(result.Latency.At(50)), millis(result.Latency.At(99)), err
+}
+
+// measureReads counts the cards that are read when nothing else is done.
+func (b *bench) measureReads(r *FloodReport, d time.Duration) error {
+	began, before := time.Now(), b.child.cpu()
+	ctx, stop := context.WithTimeout(b.env.ctx, d)
+	defer stop()
+	b.flood.reads(ctx, floodReaders)
+	read, used, took := float64(b.flood.taken()[http.StatusOK]), (b.child.cpu() - before).Seconds(), time.Since(began).Seconds()
+	if read == 0 {
+		return fmt.Errorf("no card could be read")
+	}
+	r.Reads = places(read/took, 0)
+	if used > 0 {
+		r.ReadsCPU = places(read/used, 0)
+	}
+	return nil
+}
+
+func median(all []float64) float64 {
+	sorted := slices.Sorted(slices.Values(all))
+	return sorted[len(sorted)/2]
+}
+
+func (r *FloodReport) print(out io.Writer) {
+	var answers []string
+	for _, status := range slices.Sorted(maps.Keys(r.Answers)) {
+		name := fmt.Sprint(status)
+		if status == 0 {
+			name = "none"
+		}
+		answers = append(answers, fmt.Sprintf("%s: %d", name, r.Answers[status]))
+	}
+	fmt.Fprintf(out, `
+flood of %.0f calls/s beside %.0f authorizations/s, medians of %d turns
+  p50 %.2f ms without, %.2f ms with; p99 %.2f ms without, %.2f ms with: ratio %.2f (at most %.1f)
+  answers by status: %s
+cards read with JWE, alone: %.0f/s, %.0f for each second of the switch's processor time (at least %d)
+`, r.Offered, r.ISO, len(r.Turns), r.P50Without, r.P50With, r.P99Without, r.P99With, r.Ratio, floodRatioMax,
+		strings.Join(answers, ", "), r.Reads, r.ReadsCPU, floodReadsMin)
+}

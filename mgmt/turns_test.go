@@ -1,0 +1,147 @@
+package mgmt_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"holdfast/mgmt"
+	"holdfast/mgmt/problem"
+)
+
+// entrance is a store that says when a transaction has begun, and lets it go on when it is told to.
+type entrance struct {
+	*memory
+	entered, leave chan struct{}
+}
+
+func (e entrance) Update(ctx context.Context, f func(mgmt.Tx) error) error {
+	e.entered <- struct{}{}
+	<-e.leave
+	return e.memory.Update(ctx, f)
+}
+
+// Goal: only so many calls at once change something; who waits and leaves has changed nothing, and reads do not wait. Method:
+// a store whose transactions do not end until they are told to.
+func TestChangesTakeTurns(t *testing.T) {
+	t.Parallel()
+	e := entrance{newMemory(), make(chan struct{}, 8), make(chan struct{})}
+	read := route("GET", "/secure/things/{id}", mgmt.Secure)
+	type one struct {
+		ID int64 `path:"id" rule:"min=1"`
+	}
+	w := newWorld(t, func(cfg *mgmt.Config) { cfg.Store, cfg.Limits.WritesAtOnce = e, 2 }, addRow(),
+		mgmt.Handle(read, func(_ context.Context, _ *mgmt.Call, in *one) (addAnswer, error) { return addAnswer{ID: in.ID}, nil }))
+	ask := func(ctx context.Context, method, body string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, map[string]string{"GET": "/secure/things/7", "POST": "/secure/things/7/add"}[method], strings.NewReader(body)).WithContext(ctx)
+		r.Header.Set("Authorization", "known")
+		if body != "" {
+			r.Header.Set("Content-Type", "application/json")
+		}
+		rec := httptest.NewRecorder()
+		w.door.Mutual().ServeHTTP(rec, r)
+		return rec
+	}
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			if rec := ask(t.Context(), "POST", `{"amount":5}`); rec.Code != 200 {
+				t.Errorf("with a turn: %d %s", rec.Code, rec.Body)
+			}
+		})
+		<-e.entered
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	rec := ask(gone, "POST", `{"amount":5}`)
+	if code(t, rec) != problem.Overloaded || rec.Header().Get("Retry-After") == "" || len(e.entered) != 0 {
+		t.Errorf("the third at once: %d %s", rec.Code, rec.Body)
+	}
+	if rec := ask(t.Context(), "GET", ""); rec.Code != 200 {
+		t.Errorf("a read: %d %s", rec.Code, rec.Body)
+	}
+	close(e.leave)
+	wg.Wait()
+	if rec := ask(t.Context(), "POST", `{"amount":5}`); rec.Code != 200 || e.counter != 3 {
+		t.Errorf("afterwards: %d %s, %d effects", rec.Code, rec.Body, e.counter)
+	}
+}
+
+// Goal: who is over its pace is refused before anything is decrypted.
+func TestTheRateIsCheckedBeforeTheToken(t *testing.T) {
+	t.Parallel()
+	secret := route("POST", "/secure/secrets/{id}/add", mgmt.Secure)
+	secret.JWE = true
+	w := newWorld(t, func(cfg *mgmt.Config) { cfg.Limits.PerSecondMax = 2 }, mgmt.Handle(secret, add))
+	me := newCaller(t)
+	w.who.Key = me.key
+	sealed := string(must(me.box.Seal(w.keys.EncryptionKeys()[0].Key, []byte(`{"amount":5}`))))
+	decryptions := func() (n int64) {
+		w.door.Count(func(name string, v int64) {
+			if strings.Contains(name, "decryptions") {
+				n = v
+			}
+		})
+		return n
+	}
+	for i := range 6 { // the clock stands still
+		rec := w.call("POST", "/secure/secrets/7/add", sealed, "Encrypted-Request", "true", "Public-Key", me.header(t))
+		if want := i < 2; want != (rec.Code == 200) || !want && (code(t, rec) != problem.RateLimited || rec.Header().Get("Retry-After") == "") {
+			t.Errorf("call %d: %d %s", i, rec.Code, rec.Body)
+		}
+	}
+	if n := decryptions(); n != 2 || w.store.counter != 2 {
+		t.Errorf("%d decryptions and %d effects, want 2", n, w.store.counter)
+	}
+}
+
+// Goal: a channel has a pace of its own, beside which nobody is even asked who it is, however many they are.
+func TestAChannelHasAPace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(cfg *mgmt.Config) { cfg.Limits.PerSecondMax, cfg.Limits.ChannelPerSecondMax = 4, 16 }, addRow())
+	for i := range 8 {
+		w.who.Name = []string{"partner 3", "partner 4"}[i%2]
+		rec := w.call("POST", "/secure/things/7/add", `{"amount":5}`)
+		if want := i < 4; want != (rec.Code == 200) || !want && (code(t, rec) != problem.RateLimited || rec.Header().Get("Retry-After") == "") {
+			t.Errorf("call %d: %d %s", i, rec.Code, rec.Body)
+		}
+	}
+	if rec := w.call("POST", "/secure/things/7/add", `{"amount":5}`, "Authorization", ""); rec.Code != 429 {
+		t.Errorf("somebody unknown: %d %s", rec.Code, rec.Body)
+	}
+	w.now = w.now.Add(time.Second)
+	if rec := w.call("POST", "/secure/things/7/add", `{"amount":5}`); rec.Code != 200 {
+		t.Errorf("a second later: %d %s", rec.Code, rec.Body)
+	}
+}
+
+// Goal: the caller's own text is not kept as it is: it may be a token, or a card's number.
+func TestIdempotencyKeysAreKeptHashed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil, addRow())
+	const key = "4111111111111111"
+	first := w.call("POST", "/secure/things/7/add", `{"amount":5}`, "X-Idempotency-Key", key)
+	again := w.call("POST", "/secure/things/7/add", `{"amount":5}`, "X-Idempotency-Key", key)
+	if first.Code != 200 || again.Body.String() != first.Body.String() || w.store.counter != 1 || len(w.store.replays) != 1 {
+		t.Errorf("%s, then %s: %d effects", first.Body, again.Body, w.store.counter)
+	}
+	for name := range w.store.replays {
+		if strings.Contains(name, key) {
+			t.Error("the key is kept as it came")
+		}
+	}
+}
+
+// Goal: a card number that somebody takes for an id goes no further than the door.
+func TestACardNumberIsNoID(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil, addRow())
+	for id, want := range map[string]int{"99999999999": 200, "4111111111111111": 404, "411111111111": 404} {
+		if rec := w.call("POST", "/secure/things/"+id+"/add", `{"amount":5}`); rec.Code != want {
+			t.Errorf("an id of %d digits: %d %s", len(id), rec.Code, rec.Body)
+		}
+	}
+}
