@@ -119,6 +119,9 @@ func (m *Room) changePeer(ctx context.Context, c *mgmt.Call, in *changePeerReque
 	tx := mgmt.In[Tx](c)
 	c.Object("peer " + in.Name)
 	change := record.PeerChange{Name: in.Name}
+	if err := m.cfg.CheckPeer(change); err != nil {
+		return Peer{}, err
+	}
 	before, err := tx.PeerChanges(ctx)
 	if err != nil {
 		return Peer{}, err
@@ -140,10 +143,7 @@ func (m *Room) changePeer(ctx context.Context, c *mgmt.Call, in *changePeerReque
 	if err := change.Check(); err != nil {
 		return Peer{}, err
 	}
-	switch err := m.cfg.CheckPeer(change); {
-	case errors.Is(err, authz.ErrNotFound):
-		return Peer{}, err
-	case err != nil:
+	if err := m.cfg.CheckPeer(change); err != nil {
 		return Peer{}, errCodes
 	}
 	if err := tx.SetPeer(ctx, change, c.At); err != nil {
