@@ -119,10 +119,17 @@ func (p *Program) Check() error {
 		c.fail("markUp", "is out of bounds")
 	case p.CardMonths < 1 || p.CardMonths > CardMonthsMax:
 		c.fail("cardMonths", "is out of bounds")
-	case len(p.ActionCodes) > actionCodesMax:
+	}
+	c.codes(p.ActionCodes)
+	return c.err
+}
+
+// codes finds action codes that are none: a reason has at most one of each length.
+func (c *checks) codes(all map[string]string) {
+	if len(all) > actionCodesMax {
 		c.fail("actionCodes", "has too many entries")
 	}
-	for reason, codes := range p.ActionCodes {
+	for reason, codes := range all {
 		lengths := map[int]bool{}
 		for _, code := range strings.Fields(codes) {
 			if len(code) < 2 || len(code) > 4 || lengths[len(code)] {
@@ -135,7 +142,6 @@ func (p *Program) Check() error {
 		}
 		c.text("actionCodes", codes, true, len("05 100 1000"))
 	}
-	return c.err
 }
 
 func knownReason(name string) bool {

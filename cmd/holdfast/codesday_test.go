@@ -52,3 +52,57 @@ func TestActionCodesOfProgramReachTheNetwork(t *testing.T) {
 		answers("59")
 	})
 }
+
+// Goal: what an operator changes of a peer counts at once, also on links that are open; the
+// configuration comes back when it is reset. What is no code, no BIN or no peer is refused.
+func TestPeerIsChanged(t *testing.T) {
+	t.Parallel()
+	bothDays(t, func(t *testing.T, e *estate, _ *receiver) {
+		e.program("CREDIT", 99999901, "")
+		e.funded("CREDIT", 1_000_000)
+		card := e.order("partner", e.topped(10_000))
+		e.want(200, nil, e.as("partner", "POST", fmt.Sprintf("/secure/customers/%d/cards/%d/lock", e.user, card.CardID), `{"reasonCode":7}`))
+		var list struct {
+			Items []struct {
+				Name                 string
+				Changed, FileActions bool
+				BINs                 []string
+				ActionCodes          []struct{ Reason, ActionCode string }
+			}
+		}
+		e.want(200, &list, e.as("employee", "GET", "/admin/peers", ""))
+		was := fmt.Sprint(list.Items)
+		one := "/admin/peers/" + list.Items[0].Name
+		x := e.terminal()
+		answers := func(what, want string) {
+			t.Helper()
+			if code, _ := x.pay(card, 100); code != want {
+				t.Errorf("%s: answered %s, want %s", what, code, want)
+			}
+		}
+		answers("before", "59")
+		for _, bad := range []string{`{"bins":["12345x"]}`, `{"bins":["123456789"]}`, `{"actionCodes":[{"reason":"LOCKED_FRAUD","actionCode":"00"}]}`,
+			`{"actionCodes":[{"reason":"LOCKED_TWICE","actionCode":"05"}]}`, `{"name":"another"}`} {
+			e.refused(400, "VALIDATION_ERROR", e.as("admin", "PATCH", one, bad))
+		}
+		e.refused(404, "NOT_FOUND", e.as("admin", "PATCH", "/admin/peers/nobody", `{"fileActions":true}`))
+		e.refused(404, "NOT_FOUND", e.as("admin", "DELETE", "/admin/peers/nobody", ""))
+		e.refused(403, "FORBIDDEN", e.as("manager", "PATCH", one, `{"fileActions":true}`))
+		e.want(200, nil, e.as("admin", "PATCH", one, `{"actionCodes":[{"reason":"LOCKED_FRAUD","actionCode":"62"}]}`))
+		answers("another code", "62")
+		e.want(200, nil, e.as("admin", "PATCH", one, `{"bins":["1"],"fileActions":true}`))
+		answers("other BINs", "92")
+		e.want(200, &list, e.as("employee", "GET", "/admin/peers", ""))
+		if p := list.Items[0]; !p.Changed || !p.FileActions || fmt.Sprint(p.BINs, p.ActionCodes) != "[1] [{LOCKED_FRAUD 62}]" {
+			t.Errorf("shown as %+v", p)
+		}
+		e.want(200, nil, e.as("admin", "PATCH", one, `{"bins":[]}`))
+		answers("all BINs", "62")
+		e.want(204, nil, e.as("admin", "DELETE", one, ""))
+		answers("after", "59")
+		e.want(200, &list, e.as("employee", "GET", "/admin/peers", ""))
+		if now := fmt.Sprint(list.Items); now != was {
+			t.Errorf("reset to %s, want %s", now, was)
+		}
+	})
+}

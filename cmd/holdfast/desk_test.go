@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"holdfast/authz/keystore"
+	"holdfast/authz/record"
 	"holdfast/store/records"
 	"holdfast/switch/client"
 	"holdfast/switch/frame"
@@ -207,4 +209,44 @@ func TestLockOutsideFindsCardsUnderOldTags(t *testing.T) {
 	a.ask(0, "2304", "3008", map[int]string{2: decodePAN, 24: "302", 25: "3707", 101: "CARDSTATUS"})
 	a.ask(0, "2304", "3003", map[int]string{2: decodePAN, 24: "302", 25: "3000", 101: "CARDSTATUS"})
 	a.ask(1, "2100", "2008", purchase)
+}
+
+// What an operator took from a peer stays taken when the node starts anew, from the first message on.
+func TestChangesOfPeersOutliveTheNode(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if status, _, errs := runHoldfast(t, "seed", "--data", dir, filepath.Join("..", "..", "testdata", "worlds", "demo.yaml")); status != exitOK {
+		t.Fatal(errs)
+	}
+	change := func(f func(ctx context.Context, tx *records.Tx) error) {
+		t.Helper()
+		keys, store, err := openData(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = records.Transact(t.Context(), store, keys, func(tx *records.Tx) error { return f(t.Context(), tx) })
+		if err := errors.Join(err, store.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asks := func(want string) {
+		t.Helper()
+		cfg := config{Listeners: []listenerConfig{{Name: "a", Address: "127.0.0.1:0", Settings: peerSettings{Dialect: "cmf-2003", FileActions: true}}}}
+		setups, err := cfg.setups()
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := &acquirer{t: t, dialect: setups[0].peer.Dialect}
+		n, stop := serveSetups(t, dir, setups)
+		defer stop()
+		a.dial(n, setups[0].server.Format)
+		a.ask(0, "2304", want, map[int]string{2: decodePAN, 24: "302", 25: "3707", 101: "CARDSTATUS"})
+	}
+	no := false
+	change(func(ctx context.Context, tx *records.Tx) error {
+		return tx.SetPeer(ctx, record.PeerChange{Name: "a", FileActions: &no}, time.Now())
+	})
+	asks("3001")
+	change(func(ctx context.Context, tx *records.Tx) error { return tx.ResetPeer(ctx, "a") })
+	asks("3000")
 }

@@ -178,8 +178,27 @@ func (n *node) route(ctx context.Context) error {
 		if err := n.gateway.SetPrograms(codes); err != nil {
 			n.log.Warn("use the programs' action codes", slog.Any("cause", err))
 		}
+		if err := n.setPeers(ctx, q); err != nil {
+			return err
+		}
 		return records.LoadZoneKeys(ctx, q, n.keys)
 	})
+}
+
+// setPeers takes over what operators changed of the peers.
+func (n *node) setPeers(ctx context.Context, q records.Querier) error {
+	all, err := records.PeerChanges(ctx, q)
+	if err != nil {
+		return err
+	}
+	changes := make(map[string]gateway.PeerChange, len(all))
+	for i := range all {
+		changes[all[i].Name] = peerChange(&all[i])
+	}
+	if err := n.gateway.SetPeers(changes); err != nil {
+		n.log.Warn("use what was changed of the peers", slog.Any("cause", err))
+	}
+	return nil
 }
 
 // programCodes are the action codes that programs have of their own.
@@ -227,7 +246,8 @@ func (n *node) listen(setups []listenerSetup) error {
 		n.servers, n.listeners, n.names = append(n.servers, srv), append(n.listeners, ln), append(n.names, s.peer.Name)
 		n.setups = append(n.setups, s)
 	}
-	return n.days(context.Background())
+	ctx := context.Background()
+	return errors.Join(n.days(ctx), n.store.View(ctx, func(q records.Querier) error { return n.setPeers(ctx, q) }))
 }
 
 const (

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -51,7 +52,8 @@ func (n *node) rooms(c *managementConfig, identities *authn.Room, books mgmt.Sto
 		return rooms{}, err
 	}
 	return rooms{identities: identities, kyc: c.KYC.rules(),
-		partners: partners.Config{Peers: n.peers, Codes: func(codes map[string]string) error { return gateway.Codes(codes).Check() },
+		partners: partners.Config{Peers: n.peers, CheckPeer: n.checkPeer,
+			Codes: func(codes map[string]string) error { return gateway.Codes(codes).Check() },
 			Align: func(ctx context.Context, id authz.PartnerID) error {
 				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), alignWithin)
 				defer cancel()
@@ -79,10 +81,28 @@ func (n *node) peers() []partners.Peer {
 	for i, s := range n.servers {
 		stats, peer := s.Stats(), n.setups[i].peer
 		list[i] = partners.Peer{Name: peer.Name, Address: n.listeners[i].Addr().String(), Dialect: peer.Dialect.Name(),
-			Framing: n.setups[i].server.Format.String(), SignOn: peer.RequireSignOn, Links: stats.Links, InFlight: stats.InFlight,
+			Framing: n.setups[i].server.Format.String(), SignOn: peer.RequireSignOn,
+			Deadline: cmp.Or(peer.Deadline, gateway.DefaultDeadline).Milliseconds(), FileActions: peer.FileActions,
+			BINs: append([]string{}, peer.BINs...), ActionCodes: partners.ShowCodes(peer.ActionCodes), Links: stats.Links,
+			InFlight: stats.InFlight,
 			FramesIn: stats.FramesIn, FramesOut: stats.FramesOut, Malformed: stats.Malformed}
 	}
 	return list
+}
+
+// checkPeer refuses a change of a peer that could not be used here.
+func (n *node) checkPeer(c record.PeerChange) error {
+	for _, s := range n.setups {
+		if s.peer.Name == c.Name {
+			change := peerChange(&c)
+			return change.Check(s.peer)
+		}
+	}
+	return authz.ErrNotFound
+}
+
+func peerChange(c *record.PeerChange) gateway.PeerChange {
+	return gateway.PeerChange{ActionCodes: c.ActionCodes, BINs: c.BINs, FileActions: c.FileActions}
 }
 
 // kycConfig is how the automated rules decide who is known.

@@ -28,6 +28,10 @@ type Tx interface {
 	Programs(ctx context.Context, partner authz.PartnerID, page record.Page) (record.List[record.Program], error)
 	UpdateProgram(ctx context.Context, p *record.Program) error
 
+	SetPeer(ctx context.Context, p record.PeerChange, at time.Time) error
+	ResetPeer(ctx context.Context, name string) error
+	PeerChanges(ctx context.Context) ([]record.PeerChange, error)
+
 	SetRate(ctx context.Context, r authz.Rate, since time.Time) error
 	Rates(ctx context.Context, at time.Time) ([]authz.Rate, error)
 
@@ -41,6 +45,9 @@ type Config struct {
 	Align func(ctx context.Context, id authz.PartnerID) error
 	// Peers tells who may connect to this node.
 	Peers func() []Peer
+	// CheckPeer refuses a change of a peer that the switch could not use; of one that this node does not know it is
+	// [authz.ErrNotFound].
+	CheckPeer func(record.PeerChange) error
 	// Codes refuses action codes of a program that the switch could not use.
 	Codes func(map[string]string) error
 }
@@ -117,8 +124,8 @@ func (m *Room) Routes() []mgmt.Bound {
 		mgmt.Handle(row(http.MethodPatch, one, mgmt.RoleAdmin, "partner.change",
 			"Change or suspend a partner: all its cards are declined from now on", "ALREADY_EXISTS", "VERSION_CONFLICT"), m.change),
 	}
-	rows = append(append(rows, m.programRoutes()...), rateRoutes()...)
-	return append(rows, auditRoute(), m.peersRoute())
+	rows = append(append(append(rows, m.programRoutes()...), rateRoutes()...), m.peerRoutes()...)
+	return append(rows, auditRoute())
 }
 
 func row(method, path string, roles mgmt.Roles, audit, summary string, refusals ...string) mgmt.Route {

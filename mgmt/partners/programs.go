@@ -2,10 +2,7 @@ package partners
 
 import (
 	"context"
-	"maps"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"holdfast/authz"
@@ -88,10 +85,7 @@ func (s *Settings) apply(p *record.Program) {
 	set(&p.MarkUp, s.MarkUp)
 	set(&p.CardMonths, s.CardMonths)
 	if s.ActionCodes != nil {
-		p.ActionCodes = map[string]string{}
-		for _, a := range *s.ActionCodes {
-			p.ActionCodes[a.Reason] = strings.TrimSpace(p.ActionCodes[a.Reason] + " " + a.Code)
-		}
+		p.ActionCodes = readCodes(*s.ActionCodes)
 	}
 	if p.Holder == record.HolderUs {
 		p.RemoteURL = ""
@@ -105,16 +99,10 @@ func set[T any](to *T, from *T) {
 }
 
 func shownProgram(p *record.Program) Program {
-	s := Program{ID: p.ID, Partner: p.Partner, Name: p.Name, BINLow: p.BINLow, BINHigh: p.BINHigh, Currency: p.Currency.Alpha(),
+	return Program{ID: p.ID, Partner: p.Partner, Name: p.Name, BINLow: p.BINLow, BINHigh: p.BINHigh, Currency: p.Currency.Alpha(),
 		Funding: p.Funding, Holder: p.Holder, RemoteURL: p.RemoteURL, DigitalFirst: p.DigitalFirst, PartnerBalances: p.PartnerBalances,
-		OutsideOnly: p.OutsideOnly, HoldHours: p.HoldHours, MarkUp: p.MarkUp, CardMonths: p.CardMonths, ActionCodes: []ActionCode{},
-		CreatedAt: p.CreatedAt}
-	for _, reason := range slices.Sorted(maps.Keys(p.ActionCodes)) {
-		for _, code := range strings.Fields(p.ActionCodes[reason]) {
-			s.ActionCodes = append(s.ActionCodes, ActionCode{reason, code})
-		}
-	}
-	return s
+		OutsideOnly: p.OutsideOnly, HoldHours: p.HoldHours, MarkUp: p.MarkUp, CardMonths: p.CardMonths,
+		ActionCodes: ShowCodes(p.ActionCodes), CreatedAt: p.CreatedAt}
 }
 
 type programsRequest struct {
@@ -147,6 +135,8 @@ func (m *Room) programRoutes() []mgmt.Bound {
 	}
 }
 
+var errCodes = record.Invalid("actionCodes", "has a reason that is unknown, or a code that says the opposite")
+
 func (m *Room) setUp(ctx context.Context, c *mgmt.Call, in *setUpRequest) (Program, error) {
 	b := &in.Body
 	cur, err := money.ByAlpha(b.Currency)
@@ -160,7 +150,7 @@ func (m *Room) setUp(ctx context.Context, c *mgmt.Call, in *setUpRequest) (Progr
 	}
 	b.apply(&p)
 	if err := m.cfg.Codes(p.ActionCodes); err != nil {
-		return Program{}, record.Invalid("actionCodes", "has a reason that is unknown, or a code that says the opposite")
+		return Program{}, errCodes
 	}
 	if err := mgmt.In[Tx](c).InsertProgram(ctx, &p); err != nil {
 		return Program{}, err
@@ -180,7 +170,7 @@ func (m *Room) adjust(ctx context.Context, c *mgmt.Call, in *adjustRequest) (Pro
 	set(&p.Holder, in.Body.Holder)
 	in.Body.apply(&p)
 	if err := m.cfg.Codes(p.ActionCodes); err != nil {
-		return Program{}, record.Invalid("actionCodes", "has a reason that is unknown, or a code that says the opposite")
+		return Program{}, errCodes
 	}
 	if err := tx.UpdateProgram(ctx, &p); err != nil {
 		return Program{}, err

@@ -37,7 +37,7 @@ func (t *Tx) countPast(ctx context.Context, c *record.Card, at time.Time) error 
 	}
 	for _, rows := range []string{
 		"card_rows k JOIN authorizations a ON a.id = k.authorization_id WHERE k.card_id = $1 AND k.authorization_id <= $2",
-		"authorizations a WHERE a.card_id = $1 AND a.id > $2",
+		"authorizations a WHERE a.card_id + 0 = $1 AND a.id > $2", // by the id: see transactionJoins
 	} {
 		if err := t.q.Query(ctx, add, markPast(rows), int64(c.ID), mark, since.UnixMicro()); err != nil {
 			return wrap("count what was spent", err)

@@ -263,7 +263,7 @@ func begins(n pan.Number, bins []string) bool {
 
 // code is DE 39 for how an exchange ended: the peer's own code, else the program's, else the dialect's.
 func (s *Session) code(a *answer) string {
-	own, usual := s.place.own, s.place.usual
+	own, usual := s.place.grant.Load().own, s.place.usual
 	if a.verdict != noVerdict {
 		return first(own.verdicts[a.verdict], usual.verdicts[a.verdict])
 	}

@@ -46,7 +46,7 @@ func (e *exchange) fileAction(t mti) {
 	number, has := m.PAN()
 	name := strings.ToUpper(strings.TrimSpace(m.Get(101)))
 	switch {
-	case !l.peer.FileActions || s.g.cfg.Cards == nil:
+	case !l.grant.Load().fileActions || s.g.cfg.Cards == nil:
 		e.conclude(fileUnsupported)
 		return
 	case !m.Has(11) || !has:
@@ -56,7 +56,7 @@ func (e *exchange) fileAction(t mti) {
 	case name != "" && name != fileCardStatus:
 		e.conclude(fileUnknown)
 		return
-	case len(l.peer.BINs) > 0 && !begins(number, l.peer.BINs):
+	case !l.grant.Load().has(number):
 		e.conclude(fileNoRecord)
 		return
 	}

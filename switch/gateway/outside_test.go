@@ -96,7 +96,10 @@ func TestFileActionsThatAreRefused(t *testing.T) {
 		c.expect(c.file("300", "2", authz.LockFraud), code("00", "300", "3000"))
 		c.expect(c.file("300", "2", authz.LockLost), code("26", "303", "3003")) // a graver one takes its place
 		c.expect(c.file("300", "2", authz.LockFraud), code("29", "306", "3006"))
-		c.peer.FileActions = false
+		no := false
+		if err := c.gateway.SetPeers(map[string]gateway.PeerChange{"network": {FileActions: &no}}); err != nil {
+			t.Fatal(err)
+		}
 		c.expect(c.file("300", "2", authz.LockStolen), code("24", "301", "3001"))
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"holdfast/authz"
+	"holdfast/authz/pan"
 	"holdfast/switch/iso"
 )
 
@@ -83,24 +85,87 @@ type place struct {
 	ownTime    bool
 	digitsOnly bool // approval codes
 	echo       echoed
-	own, usual *chosen
+	usual      *chosen
+	grant      atomic.Pointer[grant]
 
 	mu  sync.Mutex
 	day authz.Day // of settlement, once the peer has cut over; 0 before
 }
 
-func newPlace(p *Peer) (*place, error) {
+// grant is what may be changed of a peer while it is connected.
+type grant struct {
+	own         *chosen // its own action codes
+	bins        []string
+	fileActions bool
+}
+
+// grantOf is what a peer's settings grant.
+func grantOf(p *Peer) (*grant, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	profile := p.Dialect.Profile()
-	own, err := p.ActionCodes.in(profile.Forms.ActionCodes)
+	own, err := p.ActionCodes.in(p.Dialect.Profile().Forms.ActionCodes)
+	return &grant{own, p.BINs, p.FileActions}, err
+}
+
+// has reports whether the peer may ask for a card.
+func (g *grant) has(n pan.Number) bool { return len(g.bins) == 0 || begins(n, g.bins) }
+
+// PeerChange is what is to count of a peer instead of its settings; nil leaves them.
+type PeerChange struct {
+	ActionCodes Codes
+	BINs        *[]string
+	FileActions *bool
+}
+
+func (c *PeerChange) of(p *Peer) *Peer {
+	changed := *p
+	if c.ActionCodes != nil {
+		changed.ActionCodes = c.ActionCodes
+	}
+	if c.BINs != nil {
+		changed.BINs = *c.BINs
+	}
+	if c.FileActions != nil {
+		changed.FileActions = *c.FileActions
+	}
+	return &changed
+}
+
+// Check names what is wrong with a change of a peer.
+func (c *PeerChange) Check(p *Peer) error {
+	_, err := grantOf(c.of(p))
+	return err
+}
+
+// SetPeers has changes of peers count from the next message on, by the peer's name; a peer without one is as it was
+// admitted. One that cannot be used is left out and named by the error; peers that are not known here are ignored.
+func (g *Gateway) SetPeers(changes map[string]PeerChange) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var errs []error
+	for name, l := range g.places {
+		c := changes[name]
+		to, err := grantOf(c.of(l.peer))
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		l.grant.Store(to)
+	}
+	return errors.Join(errs...)
+}
+
+func newPlace(p *Peer) (*place, error) {
+	to, err := grantOf(p)
 	if err != nil {
 		return nil, err
 	}
+	profile := p.Dialect.Profile()
 	l := &place{peer: p, profile: profile, deadline: p.Deadline, signOn: p.RequireSignOn || profile.RequireSignOn,
-		ownTime: profile.OwnTime, echo: echoOf(p.Dialect), own: own, usual: usual(profile),
+		ownTime: profile.OwnTime, echo: echoOf(p.Dialect), usual: usual(profile),
 		digitsOnly: profile.ApprovalAlphabet == "0123456789"}
+	l.grant.Store(to)
 	if l.deadline == 0 {
 		l.deadline = DefaultDeadline
 	}

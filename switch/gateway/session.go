@@ -91,7 +91,7 @@ func (e *exchange) authorize(t mti) {
 		e.misread(err)
 		return
 	}
-	if len(l.peer.BINs) > 0 && !begins(r.PAN, l.peer.BINs) {
+	if !l.grant.Load().has(r.PAN) {
 		e.end(authz.BINUnknown) // also what only tells: a peer may not bind us for cards that are not its business
 		return
 	}

@@ -21,3 +21,12 @@ CREATE INDEX card_rows_partner ON card_rows (partner_id, authorization_id);
 -- While a webhook's secret is changed, the one before it signs too, until its time is over.
 ALTER TABLE endpoints ADD COLUMN old_secret BLOB; -- sealed
 ALTER TABLE endpoints ADD COLUMN old_until INTEGER;
+
+-- What operators changed of the peers of the configuration. NULL is as the configuration has it.
+CREATE TABLE peers (
+  name          TEXT    PRIMARY KEY,
+  file_actions  INTEGER CHECK (file_actions IN (0, 1)),
+  bins          TEXT, -- with spaces between them; empty: all cards
+  action_codes  TEXT, -- REASON=code with spaces between them
+  changed_at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -22,10 +22,19 @@ CREATE INDEX card_rows_partner ON card_rows (partner_id, authorization_id);
 ALTER TABLE endpoints ADD COLUMN old_secret BYTEA; -- sealed
 ALTER TABLE endpoints ADD COLUMN old_until BIGINT;
 
+-- What operators changed of the peers of the configuration. NULL is as the configuration has it.
+CREATE TABLE peers (
+  name          TEXT    PRIMARY KEY,
+  file_actions  BIGINT  CHECK (file_actions IN (0, 1)),
+  bins          TEXT, -- with spaces between them; empty: all cards
+  action_codes  TEXT, -- REASON=code with spaces between them
+  changed_at    BIGINT  NOT NULL
+);
+
 DO $$
 BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'holdfast_service') THEN
-    GRANT SELECT, INSERT, UPDATE, DELETE ON card_news TO holdfast_service;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON card_news, peers TO holdfast_service;
     GRANT SELECT, INSERT ON card_rows TO holdfast_service;
     GRANT UPDATE (flags) ON authorizations TO holdfast_service; -- a card's first limit counts what was spent before
   END IF;
