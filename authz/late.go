@@ -70,12 +70,18 @@ func (l *lane) postpone(it *item) {
 func (l *lane) mark(key DupKey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if _, again := l.undoing[key]; !again {
+		l.a.undone.Add(1)
+	}
 	l.undoing[key] = false
 }
 
 func (l *lane) unmark(key DupKey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if _, was := l.undoing[key]; was {
+		l.a.undone.Add(-1)
+	}
 	delete(l.undoing, key)
 }
 

@@ -268,13 +268,13 @@ func (n *node) care(ctx context.Context) {
 	if err := errors.Join(n.route(ctx), n.days(ctx)); err != nil && ctx.Err() == nil {
 		n.log.Warn("read what other nodes may have changed", slog.Any("cause", err))
 	}
-	switch ended, err := n.authorizer.ExpireHolds(ctx, time.Now()); {
+	switch ended, err := n.authorizer.ExpireHolds(ctx, stepped(time.Now())); {
 	case err != nil && ctx.Err() == nil:
 		n.log.Warn("end expired holds", slog.Any("cause", err))
 	case ended > 0:
 		n.log.Info("ended holds whose time had passed", slog.Int("holds", ended))
 	}
-	switch swept, err := sweep(ctx, n.holds, n.store, time.Now().Add(-n.sweepAge)); {
+	switch swept, err := sweep(ctx, n.holds, n.store, stepped(time.Now()).Add(-n.sweepAge)); {
 	case err != nil && ctx.Err() == nil:
 		n.log.Warn("sweep the holds", slog.Any("cause", err))
 	case swept > 0:
@@ -299,7 +299,7 @@ type session struct {
 
 // Frame implements [server.Session].
 func (s session) Frame(x *server.Exchange) {
-	if by := s.clock.ahead.Load(); by != 0 {
+	if by := s.clock.ahead.Load(); by != 0 || steps {
 		s.Session.Frame(shifted{x, time.Duration(by)})
 		return
 	}
