@@ -62,8 +62,8 @@ sim: ## seeds of trouble in virtual time against a second bookkeeper (SEED=1 RUN
 planted: ## plant bugs, one at a time, and see each caught by its check (BUG=a part of its name)
 	@HOLDFAST_PLANTED="$(BUG)" go test -count=1 -v -timeout=30m -tags=planted -run=Caught ./scripts/planted
 
-chaos: ## real processes killed at every place of the crash story, and pairs of faults (SEED=1 RUNS=10)
-	@HOLDFAST_CHAOS_SEED=$(SEED) HOLDFAST_CHAOS_RUNS=$(or $(RUNS),10) scripts/chaos.sh
+chaos: ## real processes killed at every place of the crash story, and pairs of faults (SEED=1 RUNS=10; HEAVY=1: what takes longer)
+	@HOLDFAST_CHAOS_HEAVY=$(HEAVY) HOLDFAST_CHAOS_SEED=$(SEED) HOLDFAST_CHAOS_RUNS=$(or $(RUNS),10) scripts/chaos.sh
 
 bench: build ## measure (STORE=embedded or full, which starts and stops its servers; SECONDS=30 JSON=bench.json)
 	@$(if $(filter full,$(STORE)),scripts/bench.sh,$(HOLDFAST) bench --store $(STORE)) --seconds $(SECONDS) --json $(JSON) $(ARGS)

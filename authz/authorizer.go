@@ -81,6 +81,7 @@ type Authorizer struct {
 	stats   counters
 	ailing  atomic.Bool
 	open    atomic.Int64  // requests that are being decided
+	undone  atomic.Int64  // approvals that are to be undone
 	busy    atomic.Int64  // lanes that have work
 	dropped atomic.Uint64 // of what is decided: late when its turn came
 	pace    pace
@@ -104,7 +105,7 @@ func New(cfg Config, cards Cards, holds Holds, journal Journal, keys *keystore.S
 	}
 	a := &Authorizer{cfg: cfg, cards: cards, holds: holds, journal: journal, keys: keys,
 		cache: newCardCache(cfg.CardsMax), codes: newApprovalCodes(keys)}
-	a.pace.inService, a.pace.waitMax = int64(cfg.InService), cfg.WaitMax
+	a.pace.few, a.pace.inService, a.pace.waitMax = int64(cfg.BatchMax), int64(cfg.InService), cfg.WaitMax
 	a.pace.limit.Store(never)
 	a.ids.node, a.ids.last = int64(cfg.Node), cfg.LastID.tick()
 	a.began = cfg.Now()

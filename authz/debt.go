@@ -50,7 +50,7 @@ func (l *lane) note(owed []*item) {
 func (l *lane) pay(it *item) {
 	if it.owed {
 		l.paid = append(l.paid, it.req.ID)
-		l.earliest.Store(0)
+		l.earliest.Store(-never)
 	}
 }
 

@@ -79,6 +79,9 @@ func (l *lane) undo(it *item) {
 	v := &item{req: it.req, void: true, routed: it.routed, known: it.known, card: it.card}
 	v.answered.Store(true)
 	l.mu.Lock()
+	if _, again := l.undoing[it.req.Dup]; !again {
+		l.a.undone.Add(1)
+	}
 	l.undoing[it.req.Dup] = false // see marked
 	v.owed, it.owed = it.owed, false
 	l.mu.Unlock()
@@ -89,6 +92,9 @@ func (l *lane) undo(it *item) {
 func (l *lane) undone(v *item) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if _, was := l.undoing[v.req.Dup]; was {
+		l.a.undone.Add(-1)
+	}
 	delete(l.undoing, v.req.Dup)
 	l.pay(v)
 }

@@ -27,7 +27,7 @@ type plant struct {
 	turn  chan struct{} // held by the commit in work
 	cards []pan.Number
 	euro  money.Currency
-	slows atomic.Int64 // how much longer a commit takes, in nanoseconds
+	slows atomic.Int64 // how much longer a commit of a full batch takes, in nanoseconds
 
 	mu      sync.Mutex
 	results map[string][]outcome // by what was submitted
@@ -87,7 +87,7 @@ func (p *plant) Balances(_ context.Context, ids []authz.BalanceID) (truth []auth
 
 func (p *plant) Commit(_ context.Context, batch []*authz.Entry) (authz.Truth, error) {
 	p.turn <- struct{}{}
-	time.Sleep(plantCommit + time.Duration(p.slows.Load()))
+	time.Sleep(plantCommit + time.Duration(p.slows.Load()*int64(len(batch))/plantBatch))
 	<-p.turn
 	for _, e := range batch {
 		e.Outcome = authz.Committed
@@ -237,6 +237,29 @@ func TestSlowerMachineMakesNothingLate(t *testing.T) {
 		}
 		if got, want := count(requests, authz.Approved), plantCapacity*2; got < want {
 			t.Errorf("%d were approved, want %d at least", got, want)
+		}
+	})
+}
+
+// Where the machine gives a twentieth of what it did, even those in service would be late. They are refused before, and
+// when it gives all again, all is taken again.
+func TestWhatIsInServiceMayBeTooMuch(t *testing.T) {
+	run(t, func(t *testing.T, p *plant) {
+		p.slows.Store(int64(plantCommit * 19))
+		p.load(plantCapacity, 2*time.Second, time.Second)
+		settled := len(p.answers("request"))
+		p.load(plantCapacity, 4*time.Second, time.Second)
+		slow := p.answers("request")[settled:]
+		// Of 80 in a second, 32 are told.
+		if late, approved := count(slow, authz.DecisionLate), count(slow, authz.Approved); late > approved/10 || approved < 4*48/2 {
+			t.Errorf("%d were approved, %d were late", approved, late)
+		}
+		p.slows.Store(0)
+		p.load(plantCapacity/2, time.Second, time.Second)
+		settled = len(p.answers("request"))
+		p.load(plantCapacity/2, time.Second, time.Second)
+		if again := p.answers("request")[settled:]; count(again, authz.Approved) < len(again)*99/100 {
+			t.Errorf("%d of %d are approved when it gives all again", count(again, authz.Approved), len(again))
 		}
 	})
 }

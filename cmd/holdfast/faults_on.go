@@ -4,12 +4,17 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"os/signal"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
+	"unsafe"
 
 	"holdfast/authz"
 )
@@ -20,6 +25,9 @@ const (
 	killVariable = "HOLDFAST_KILL"
 	loseVariable = "HOLDFAST_LOSE"
 
+	// The file that clockVariable names says how far the wall clock is off, as a duration; SIGUSR2 has it read.
+	clockVariable = "HOLDFAST_CLOCK"
+
 	killHolding    = "holding"    // before a batch is held
 	killHeld       = "held"       // held, not committed
 	killCommitting = "committing" // the commit is with the store
@@ -27,7 +35,24 @@ const (
 	killSettled    = "settled"    // everybody told
 	killUndoing    = "undoing"    // our own entries are refused so many times, then it dies
 	loseReply      = "reply"
+
+	goroutinesAre = "goroutines=%d\n"
 )
+
+// steps says that the clock may be stepped; clockOff is by how many seconds it was.
+const steps = true
+
+var clockOff atomic.Int64
+
+// stepped is the time by a wall clock that was stepped. The monotonic reading stays as it is, as on a machine whose clock
+// is set; nothing of the library can make such a time, so its first word is changed: 33 bits of seconds above 30 of
+// nanoseconds, below the bit that says that there is a monotonic reading.
+func stepped(t time.Time) time.Time {
+	if wall := (*uint64)(unsafe.Pointer(&t)); *wall>>63 == 1 {
+		*wall += uint64(clockOff.Load() << 30)
+	}
+	return t
+}
 
 // trap counts the times that a place is passed.
 type trap struct {
@@ -58,8 +83,24 @@ func (k *trap) kill() {
 	select {}
 }
 
-// faulty puts the traps before and behind the stores.
+// faulty puts the traps before and behind the stores, and has SIGUSR1 tell how many goroutines there are.
 func faulty(j authz.Journal, h authz.Holds) (authz.Journal, authz.Holds) {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1, syscall.SIGUSR2)
+	// owned by nobody: the process ends with it
+	go func() {
+		for what := range asked {
+			if what == syscall.SIGUSR1 {
+				fmt.Fprintf(os.Stderr, goroutinesAre, runtime.NumGoroutine())
+				continue
+			}
+			if text, err := os.ReadFile(os.Getenv(clockVariable)); err == nil {
+				if by, err := time.ParseDuration(string(text)); err == nil {
+					clockOff.Store(int64(by / time.Second))
+				}
+			}
+		}
+	}()
 	k := trapOf(killVariable)
 	return faultyJournal{j, k, trapOf(loseVariable)}, faultyHolds{h, k}
 }

@@ -27,6 +27,7 @@ import (
 // testServers are a PostgreSQL and a Redis.
 type testServers struct {
 	postgres string // URL
+	login    string // the same for the nodes, when they have a login of their own
 	redis    redisServer
 	data     string // the folder of servers of the test's own
 }
@@ -60,6 +61,12 @@ func parseRedis(t *testing.T, address string) redisServer {
 // ownServers starts a pair that the test may stop and kill.
 func ownServers(t *testing.T) testServers {
 	t.Helper()
+	return ownServersIn(t, func(string) {})
+}
+
+// ownServersIn starts them in a folder that has been prepared.
+func ownServersIn(t *testing.T, prepare func(dir string)) testServers {
+	t.Helper()
 	sharedServers(t) // or skip: who has no servers does not want to be given some
 	dir, err := os.MkdirTemp("", "holdfast-full-")
 	if err == nil {
@@ -73,11 +80,16 @@ func ownServers(t *testing.T) testServers {
 		cmd.Env = append(os.Environ(), "HOLDFAST_RUN="+dir)
 		return cmd.CombinedOutput()
 	}
-	t.Cleanup(func() {
-		if out, err := command("down", "--remove"); err != nil {
-			t.Errorf("stop the servers: %v\n%s", err, out)
+	stop := func(args ...string) func() {
+		return func() {
+			if out, err := command(append([]string{"down"}, args...)...); err != nil {
+				t.Errorf("stop the servers: %v\n%s", err, out)
+			}
 		}
-	})
+	}
+	t.Cleanup(stop("--remove"))
+	prepare(dir)
+	t.Cleanup(stop()) // before what prepare has made goes
 	out, err := command("up")
 	if err != nil {
 		t.Fatalf("start servers: %v\n%s", err, out)
@@ -169,11 +181,12 @@ func redisReply(r *bufio.Reader) (flat []string, err error) {
 	return flat, nil
 }
 
-// site is a schema and a key prefix of the test's own, with a world in it, and the nodes that serve it.
+// site is a schema and a key prefix of the test's own, with a world in it, and the nodes that serve it; or the data
+// folder of an embedded one.
 type site struct {
 	testServers
 	dir       string // of the nodes' folders
-	schema    string
+	schema    string // empty: embedded
 	listeners []listenerConfig
 	dialect   *iso.Dialect // of the payments that the test makes
 	serial    atomic.Int64
@@ -220,7 +233,11 @@ func (s *site) prefix() string { return s.schema + ":" }
 
 // database is the URL of the schema, for its owner or for the role that nodes have.
 func (s *site) database(service bool) string {
-	text := s.postgres + "&search_path=" + s.schema
+	text := s.postgres
+	if service && s.login != "" {
+		text = s.login
+	}
+	text += "&search_path=" + s.schema
 	if service {
 		text += "&role=holdfast_service"
 	}
@@ -233,12 +250,16 @@ func (s *site) folder(node int) string { return filepath.Join(s.dir, strconv.Ito
 func (s *site) config(t *testing.T, node int) string {
 	t.Helper()
 	var b strings.Builder
-	fmt.Fprintf(&b, "store: full\nnode: %d\ndata: %q\nlog: warn\npostgres: {url: %q}\n", node, s.folder(node), s.database(node != 0))
-	fmt.Fprintf(&b, "redis: {addresses: [%q], password: %q, prefix: %q, sweepAge: %v}\nlisteners:\n",
-		s.redis.address, s.redis.password, s.prefix(), sweepAgeMin)
+	fmt.Fprintf(&b, "data: %q\nlog: warn\n", s.folder(node))
+	if s.schema != "" {
+		fmt.Fprintf(&b, "store: full\nnode: %d\npostgres: {url: %q}\n", node, s.database(node != 0))
+		fmt.Fprintf(&b, "redis: {addresses: [%q], password: %q, prefix: %q, sweepAge: %v}\n",
+			s.redis.address, s.redis.password, s.prefix(), sweepAgeMin)
+	}
+	b.WriteString("listeners:\n")
 	for _, l := range s.listeners {
-		fmt.Fprintf(&b, "  - {name: %s, address: \"127.0.0.1:0\", dialect: %s, framing: %s, requireSignOn: %t, deadline: %v}\n",
-			l.Name, l.Settings.Dialect, l.Framing, l.Settings.RequireSignOn, fullDeadline)
+		fmt.Fprintf(&b, "  - {name: %s, address: \"127.0.0.1:0\", dialect: %s, framing: %s, requireSignOn: %t, deadline: %v, linksMax: %d}\n",
+			l.Name, l.Settings.Dialect, l.Framing, l.Settings.RequireSignOn, fullDeadline, l.LinksMax)
 	}
 	path := filepath.Join(s.dir, fmt.Sprintf("node%d.yaml", node))
 	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
@@ -401,7 +422,11 @@ func query(ctx context.Context, store books, row func(records.Row), sql string, 
 // verify checks the books and the cache as an operator does.
 func (s *site) verify(t *testing.T) {
 	t.Helper()
-	if status, out, errs := runHoldfast(t, "verify", "--cache", "--config", s.config(t, 1)); status != exitOK {
+	args := []string{"verify", "--config", s.config(t, 1)}
+	if s.schema != "" {
+		args = append(args, "--cache")
+	}
+	if status, out, errs := runHoldfast(t, args...); status != exitOK {
 		t.Errorf("verify ended with %d\n%s%s", status, out, errs)
 	}
 }

@@ -351,7 +351,7 @@ type session struct {
 
 // Frame implements [server.Session].
 func (s session) Frame(x *server.Exchange) {
-	if by := s.clock.ahead.Load(); by != 0 {
+	if by := s.clock.ahead.Load(); by != 0 || steps {
 		s.Session.Frame(shifted{x, time.Duration(by)})
 		return
 	}

@@ -19,7 +19,7 @@ import (
 type clock struct{ ahead atomic.Int64 }
 
 // Now is the time.
-func (c *clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) Now() time.Time { return stepped(time.Now()).Add(time.Duration(c.ahead.Load())) }
 
 // set moves the time, never back: whoever read how far it was moved may come with it after it was moved further.
 func (c *clock) set(ahead time.Duration) {
@@ -34,7 +34,7 @@ type shifted struct {
 }
 
 // ReceivedAt is when the frame came, by the moved clock.
-func (s shifted) ReceivedAt() time.Time { return s.Exchange.ReceivedAt().Add(s.by) }
+func (s shifted) ReceivedAt() time.Time { return stepped(s.Exchange.ReceivedAt()).Add(s.by) }
 
 // network is the sandbox's own peer of the switch. Its messages take the gateway's way, without a wire.
 type network struct {

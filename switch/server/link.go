@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -168,6 +169,12 @@ func (l *link) exchange(header, body []byte) {
 	l.mu.Unlock()
 	l.frame(x)
 	x.body = nil
+	if x.done.Load() {
+		// It was answered at once, as all are that an overload or a flood is refused with. A peer that always has more
+		// to read would keep a processor until it is taken away, and those who decide on the others would wait for it,
+		// at every step that they make, longer than the step takes.
+		runtime.Gosched()
+	}
 }
 
 // waitSlot waits until another frame may be in flight. It is false when none is wanted.
