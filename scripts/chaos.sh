@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Usage: scripts/chaos.sh
+# Usage: scripts/chaos.sh [long]
 # Harms real processes: kills nodes at every place of the crash story, then has
 # pairs of faults met by two nodes, PostgreSQL and Redis. HOLDFAST_CHAOS_SEED is
-# the first pair, HOLDFAST_CHAOS_RUNS how many. Without servers it starts its own.
+# the first pair, HOLDFAST_CHAOS_RUNS how many. With long, two nodes meet a fault
+# every half minute for as long as HOLDFAST_LONG says, and what was seen is written
+# into the folder HOLDFAST_LONG_OUT. Without servers it starts its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,4 +17,8 @@ if [[ -z ${HOLDFAST_TEST_POSTGRES:-} ]]; then
   source "$HOLDFAST_RUN/env"
   set +a
 fi
-HOLDFAST_REQUIRE_STORES=1 go test -count=1 -timeout=60m -v -tags=faults -run='^TestChaos' ./cmd/holdfast
+run='^TestChaos' timeout=60m
+if [[ ${1:-} == long ]]; then
+  run='^TestLong$' timeout=3h
+fi
+HOLDFAST_REQUIRE_STORES=1 go test -count=1 -timeout="$timeout" -v -tags=faults -run="$run" ./cmd/holdfast
