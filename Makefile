@@ -3,6 +3,8 @@ SHELL := /usr/bin/env bash
 TIME ?= 30s
 SECONDS ?= 30
 SEED ?= 1
+LONG ?= 20m
+OUT ?= testdata/faults
 RUNS ?=
 STORY ?=
 BUG ?=
@@ -14,7 +16,7 @@ HOLDFAST := bin/holdfast
 export GOFLAGS := $(GOFLAGS) -tags=nomsgpack
 
 .DEFAULT_GOAL := menu
-.PHONY: menu build demo test check fmt vet tidy lint race fuzz orders sim planted chaos bench verify clean
+.PHONY: menu build demo test check fmt vet tidy lint race fuzz orders sim planted chaos long bench verify clean
 
 menu:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +66,9 @@ planted: ## plant bugs, one at a time, and see each caught by its check (BUG=a p
 
 chaos: ## real processes killed at every place of the crash story, and pairs of faults (SEED=1 RUNS=10; HEAVY=1: what takes longer)
 	@HOLDFAST_CHAOS_HEAVY=$(HEAVY) HOLDFAST_CHAOS_SEED=$(SEED) HOLDFAST_CHAOS_RUNS=$(or $(RUNS),10) scripts/chaos.sh
+
+long: ## half load on two nodes with a fault every 30 s; writes OUT/long.md and long.svg (LONG=20m SEED=1 OUT=testdata/faults)
+	@HOLDFAST_LONG=$(LONG) HOLDFAST_LONG_OUT=$(abspath $(OUT)) HOLDFAST_CHAOS_SEED=$(SEED) scripts/chaos.sh long
 
 bench: build ## measure (STORE=embedded or full, which starts and stops its servers; SECONDS=30 JSON=bench.json)
 	@$(if $(filter full,$(STORE)),scripts/bench.sh,$(HOLDFAST) bench --store $(STORE)) --seconds $(SECONDS) --json $(JSON) $(ARGS)

@@ -3,6 +3,7 @@ package authz
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -11,6 +12,8 @@ const (
 	oweWithin = 100 * time.Millisecond
 	// debtAge is when a row is given up that was to be undone and never came: no commit is under way for so long.
 	debtAge = time.Hour
+	// renewEvery is how often a node that lives says that it still owes: others pay for the dead only.
+	renewEvery = time.Second
 )
 
 // owe notes what of a batch is about to be undone, unless it is noted.
@@ -46,6 +49,20 @@ func (l *lane) note(owed []*item) {
 	}
 }
 
+// renew picks what has to be noted anew of voids that the journal did not take. The caller holds mu.
+func (l *lane) renew(voids []*item, now time.Time) (owed []*item) {
+	if len(voids) == 0 || now.Sub(l.renewed) < renewEvery {
+		return nil
+	}
+	l.renewed = now
+	for _, v := range voids {
+		if v.owed {
+			owed = append(owed, v)
+		}
+	}
+	return owed
+}
+
 // pay has the debt of an item forgotten by the next Expire. The caller holds mu.
 func (l *lane) pay(it *item) {
 	if it.owed {
@@ -73,10 +90,15 @@ func (a *Authorizer) beside(f func()) {
 	}
 }
 
-// PayDebts undoes rows of a partner that a node owes and has not undone for longer than any commit takes, so that it
-// must have died, and returns those that are not owed any more. A row that a repeat was told meanwhile stands. Several
-// nodes may do it at once. A row that is not there may still come, and is owed for an hour of now.
+// PayDebts undoes rows of a partner that a node owes and has not undone or noted anew for longer than any commit takes,
+// so that it must have died, and returns those that are not owed any more. A row that a repeat was told meanwhile stands.
+// Several nodes may do it at once; what this one owes since it was started is left to its lanes. A row that is not there
+// may still come, and is owed for an hour of now.
 func (a *Authorizer) PayDebts(ctx context.Context, partner PartnerID, rows []ID, now time.Time) (paid []ID, err error) {
+	rows = slices.DeleteFunc(slices.Clone(rows), func(row ID) bool { return row.Node() == a.cfg.Node && row > a.born })
+	if len(rows) == 0 {
+		return nil, nil
+	}
 	found, err := a.journal.Owed(ctx, rows)
 	if err != nil {
 		return nil, fmt.Errorf("find what is to be undone: %w", err)

@@ -3,6 +3,7 @@ package authz
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // item is one request on its way through its lane.
@@ -62,6 +63,7 @@ type lane struct {
 	doubtful  []*item          // voids that could not be committed yet
 	undoing   map[DupKey]bool  // keys whose void is not committed yet; see marked
 	paid      []ID             // what is noted as owed and is not any more
+	renewed   time.Time        // when what is owed was last noted anew
 
 	waiting  atomic.Int64 // requests in deciding
 	begun    atomic.Int64 // when the first of commits began, as [Authorizer.since] counts; 0: there is none

@@ -35,19 +35,21 @@ func (l *lane) expire(now time.Time) {
 	l.earliest.Store(earliest)
 	retry, paid := l.doubtful, l.paid
 	l.doubtful, l.paid = nil, nil
+	renew := l.renew(retry, now)
 	l.mu.Unlock()
 	for _, it := range late {
 		if it.claim() {
 			l.tellLate(it)
 		}
 	}
-	if len(owed)+len(paid) > 0 {
+	if len(owed)+len(paid)+len(renew) > 0 {
 		l.a.beside(func() {
 			l.note(owed)
 			for _, it := range owed {
 				l.tellLate(it)
 			}
 			l.forget(paid)
+			l.note(renew)
 		})
 	}
 	for _, it := range retry {

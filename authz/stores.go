@@ -120,8 +120,8 @@ type Owed struct {
 // Debts keeps which rows have to be undone, since their requests were answered otherwise, where it outlives this node.
 // What a node has not undone when it dies would be held until it expires.
 type Debts interface {
-	// Owe notes ids of one partner before the answers leave. Their rows may still come, or never. An error means that
-	// they are noted or not.
+	// Owe notes ids of one partner before the answers leave, and again from time to time while they are owed. Their rows
+	// may still come, or never. An error means that they are noted or not.
 	Owe(ctx context.Context, partner PartnerID, rows []ID) error
 	// Paid forgets them, also those that it does not know.
 	Paid(ctx context.Context, partner PartnerID, rows []ID) error

@@ -194,7 +194,7 @@ func (n *nemesis) run(r *rand.Rand, first, second harm) {
 		inTime(n.t, outcomes)
 	}
 	n.all = append(append(n.all, outcomes...), n.askAgain(outcomes)...)
-	n.all = append(n.all, n.useEach()...)
+	n.all = append(n.all, n.useEach(faultCards)...)
 	n.audit(n.t, n.store, n.all, false)
 }
 
@@ -241,10 +241,10 @@ func (n *nemesis) again(asked []byte) []byte {
 
 // useEach pays once with every card. A cache that was emptied may have been taught a balance that was read just before
 // a commit; it is wrong until the balance is used, and no longer.
-func (n *nemesis) useEach() (outcomes []outcome) {
+func (n *nemesis) useEach(cards int) (outcomes []outcome) {
 	n.t.Helper()
 	w := n.dial(n.t, n.nodes[1])
-	for card := range faultCards {
+	for card := range cards {
 		number, err := loadCard(card)
 		if err != nil {
 			n.t.Fatal(err)

@@ -158,7 +158,7 @@ func TestChaosLaggingReplicaIsPromoted(t *testing.T) {
 	inTime(t, outcomes)
 	p.tells(t, outcomes)
 	t.Logf("%d holds that were settled long ago are in flight on the replica", len(ops))
-	all := append(append(outcomes, n.askAgain(outcomes)...), n.useEach()...)
+	all := append(append(outcomes, n.askAgain(outcomes)...), n.useEach(faultCards)...)
 	s.audit(t, n.store, all, false)
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"holdfast/authz"
 	"holdfast/store/debtfile"
@@ -36,17 +37,16 @@ func (d *debts) Paid(ctx context.Context, partner authz.PartnerID, rows []authz.
 // payDebts undoes what nodes that died had answered otherwise. It returns how many rows are not owed any more.
 func (n *node) payDebts(ctx context.Context) (int, error) {
 	now := n.clock.Now()
-	before := now.Add(-n.sweepAge)
 	pay := func(ctx context.Context, partner authz.PartnerID, rows []authz.ID) ([]authz.ID, error) {
 		return n.authorizer.PayDebts(ctx, partner, rows, now)
 	}
-	below := authz.FirstID(before)
+	below := authz.FirstID(now.Add(-n.sweepAge))
 	if n.debts.shared == nil {
 		below = max(below, n.lastID+1) // in a file of our own nobody still commits what an earlier process began
 	}
 	paid, err := n.debts.own.Pay(ctx, below, pay)
 	if n.debts.shared != nil {
-		more, failed := n.debts.shared.Pay(ctx, before, pay)
+		more, failed := n.debts.shared.Pay(ctx, time.Now().Add(-n.sweepAge), pay)
 		paid, err = paid+more, errors.Join(err, failed)
 	}
 	return paid, err

@@ -48,19 +48,8 @@ type spender struct {
 // purses is the model of cards. As their funds at the beginning are the same, it needs no more than that number.
 func purses(funds, limit int64) porcupine.Model {
 	return porcupine.Model{
-		Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
-			cards := map[int][]porcupine.Operation{}
-			for _, op := range history {
-				card := op.Input.(spendCall).card
-				cards[card] = append(cards[card], op)
-			}
-			var parts [][]porcupine.Operation
-			for _, part := range cards {
-				parts = append(parts, part)
-			}
-			return parts
-		},
-		Init: func() any { return spender{available: funds, limit: limit} },
+		Partition: perCard(func(call any) int { return call.(spendCall).card }),
+		Init:      func() any { return spender{available: funds, limit: limit} },
 		Step: func(state, input, output any) (bool, any) {
 			p, call := state.(spender), input.(spendCall)
 			switch call.what {
@@ -135,7 +124,7 @@ func TestPursesFindAPlantedApproval(t *testing.T) {
 // take payments: as seen by those who call, each card is one spender.
 func TestLimitsRemovalsAndDebitsAreLinearizableOnTwoNodes(t *testing.T) {
 	t.Parallel()
-	const cards, changes, payers = 4, 24, 2 // payers of a card on a node
+	const cards, changes = 4, 24
 	s := openSite(t, sharedServers(t), plainListener, "--cards", fmt.Sprint(cards))
 	nodes := []*fullNode{s.start(t, 1), s.start(t, 2)}
 	store := s.open(t)
@@ -149,9 +138,8 @@ func TestLimitsRemovalsAndDebitsAreLinearizableOnTwoNodes(t *testing.T) {
 		t.Fatalf("%d cards, %v", len(clerks), err)
 	}
 	const first = 20 * price
-	h := &history{began: time.Now()}
-	var clerking, paying sync.WaitGroup
-	end := make(chan struct{})
+	h := newHistory(t)
+	var clerking sync.WaitGroup
 	for card, c := range clerks {
 		if c.funds != clerks[0].funds {
 			t.Fatal("the cards begin with different funds")
@@ -159,36 +147,11 @@ func TestLimitsRemovalsAndDebitsAreLinearizableOnTwoNodes(t *testing.T) {
 		if told := c.do(spendCall{card, limitCall, first}); told != done {
 			t.Fatalf("set a limit: %s", told)
 		}
-		number, err := loadCard(card)
-		if err != nil {
-			t.Fatal(err)
-		}
 		clerking.Go(func() { c.work(h, changes) })
-		for i := range payers * len(nodes) {
-			w := s.dial(t, nodes[i%len(nodes)])
-			paying.Go(func() {
-				for {
-					select {
-					case <-end:
-						return
-					default:
-					}
-					h.note(spendCall{card: card}, func() string { return w.must(t, s.message(t, s.payment(number, price), "0100")).code })
-				}
-			})
-		}
+		h.pay(s, nodes, card, price, spendCall{card: card})
 	}
 	clerking.Wait()
-	close(end)
-	paying.Wait()
-	result, seen := porcupine.CheckOperationsTimeout(purses(clerks[0].funds, first), h.operations, 20*time.Second), map[string]int{}
-	for _, op := range h.operations {
-		seen[op.Output.(string)]++
-	}
-	t.Logf("%d calls: %v", len(h.operations), seen)
-	if result != porcupine.Ok {
-		t.Errorf("the history of the purses is %s", result)
-	}
+	seen := h.judge(purses(clerks[0].funds, first))
 	if seen[paid] < 100 || seen[overLimit] < 25 || seen[noFunds] < 5 || seen[noCard] < 10 || seen[unanswerable] > len(h.operations)/4 {
 		t.Errorf("answers %v: the test is not looking", seen)
 	}

@@ -31,19 +31,8 @@ type cardCall struct {
 // cardRegister is the model of a card: a register that is locked or not. A payment reads it; one that nothing was
 // decided about has read nothing.
 var cardRegister = porcupine.Model{
-	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
-		cards := map[int][]porcupine.Operation{}
-		for _, op := range history {
-			card := op.Input.(cardCall).card
-			cards[card] = append(cards[card], op)
-		}
-		var parts [][]porcupine.Operation
-		for _, part := range cards {
-			parts = append(parts, part)
-		}
-		return parts
-	},
-	Init: func() any { return false },
+	Partition: perCard(func(call any) int { return call.(cardCall).card }),
+	Init:      func() any { return false },
 	Step: func(state, input, output any) (bool, any) {
 		locked := state.(bool)
 		switch input.(cardCall).what {
@@ -94,7 +83,7 @@ func TestCardRegisterFindsAPlantedApproval(t *testing.T) {
 // who call, each card is one register.
 func TestLockIsLinearizableOnTwoNodes(t *testing.T) {
 	t.Parallel()
-	const cards, changes, payers = 4, 24, 2 // payers of a card on a node
+	const cards, changes = 4, 24
 	s := openSite(t, sharedServers(t), plainListener, "--cards", fmt.Sprint(cards))
 	nodes := []*fullNode{s.start(t, 1), s.start(t, 2)}
 	store := s.open(t)
@@ -103,9 +92,8 @@ func TestLockIsLinearizableOnTwoNodes(t *testing.T) {
 		"SELECT id FROM cards ORDER BY id"); err != nil || len(ids) != cards {
 		t.Fatalf("%d cards, %v", len(ids), err)
 	}
-	h := &history{began: time.Now()}
-	var lockers, paying sync.WaitGroup
-	done := make(chan struct{})
+	h := newHistory(t)
+	var lockers sync.WaitGroup
 	for card := range cards {
 		lockers.Go(func() {
 			for i := range changes {
@@ -124,56 +112,13 @@ func TestLockIsLinearizableOnTwoNodes(t *testing.T) {
 				<-time.After(time.Duration(rand.IntN(250)) * time.Millisecond) // a moment in which payments see it
 			}
 		})
-		number, err := loadCard(card)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range payers * len(nodes) {
-			w := s.dial(t, nodes[i%len(nodes)])
-			paying.Go(func() {
-				for {
-					select {
-					case <-done:
-						return
-					default:
-					}
-					h.note(cardCall{card: card}, func() string { return w.must(t, s.message(t, s.payment(number, 100), "0100")).code })
-				}
-			})
-		}
+		h.pay(s, nodes, card, 100, cardCall{card: card})
 	}
 	lockers.Wait()
-	close(done)
-	paying.Wait()
-	result, seen := porcupine.CheckOperationsTimeout(cardRegister, h.operations, 20*time.Second), map[string]int{}
-	for _, op := range h.operations {
-		seen[op.Output.(string)]++
-	}
-	t.Logf("%d calls: %v", len(h.operations), seen)
-	if result != porcupine.Ok {
-		t.Errorf("the history of the locks is %s", result)
-	}
+	seen := h.judge(cardRegister)
 	if seen[paid] < 100 || seen[refused] < 100 || seen[unanswerable] > len(h.operations)/4 {
 		t.Errorf("answers %v: the test is not looking", seen)
 	}
 	s.verify(t)
 	s.cacheHeals(t, store)
-}
-
-// history is what was called when, and what came of it.
-type history struct {
-	began time.Time
-
-	mu sync.Mutex
-
-	operations []porcupine.Operation
-}
-
-func (h *history) note(call any, f func() string) {
-	from := time.Since(h.began)
-	told := f()
-	to := time.Since(h.began)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.operations = append(h.operations, porcupine.Operation{Input: call, Output: told, Call: from.Nanoseconds(), Return: to.Nanoseconds()})
 }

@@ -29,7 +29,7 @@ type payment struct {
 
 func (s *site) payment(card pan.Number, minor int64) payment {
 	n, now := s.serial.Add(1), time.Now().UTC()
-	return payment{card, minor, fmt.Sprintf("%06d", n), fmt.Sprintf("%012d", n), now.Format("0102150405"), now.Format("150405")}
+	return payment{card, minor, fmt.Sprintf("%06d", n%1_000_000), fmt.Sprintf("%012d", n), now.Format("0102150405"), now.Format("150405")}
 }
 
 const fullAcquirer = "000123"

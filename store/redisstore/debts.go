@@ -13,7 +13,8 @@ import (
 
 var _ authz.Debts = (*Holds)(nil)
 
-// debtKey is the hash of the rows of a partner that are to be undone, by id. It belongs to no generation: what is lost
+// debtKey is the hash of the rows of a partner that are to be undone, by id, with the milliseconds of Unix time when each
+// was last noted. It belongs to no generation: what is lost
 // of the balances does not touch it.
 func (h *Holds) debtKey(partner authz.PartnerID) string {
 	return h.prefix + "{p" + strconv.FormatInt(int64(partner), 10) + "}:" + debtSuffix
@@ -27,9 +28,9 @@ const (
 
 // Owe implements [authz.Debts].
 func (h *Holds) Owe(ctx context.Context, partner authz.PartnerID, rows []authz.ID) error {
-	values := make([]any, 0, 2*len(rows))
+	values, now := make([]any, 0, 2*len(rows)), time.Now().UnixMilli()
 	for _, row := range rows {
-		values = append(values, int64(row), "")
+		values = append(values, int64(row), now)
 	}
 	if err := h.client.HSet(ctx, h.debtKey(partner), values...).Err(); err != nil {
 		return fmt.Errorf("note what is owed: %w: %w", authz.ErrUnavailable, err)
@@ -49,8 +50,8 @@ func (h *Holds) Paid(ctx context.Context, partner authz.PartnerID, rows []authz.
 	return nil
 }
 
-// Pay has the rows undone that were to be undone before a moment, of all partners and whoever owes them: as with
-// [Holds.Sweep], who has not done it by then is dead. It returns how many are not owed any more. Several nodes may do
+// Pay has the rows undone that were last noted before a moment, of all partners and whoever owes them: as with
+// [Holds.Sweep], who has not done it or noted it anew since then is dead. It returns how many are not owed any more. Several nodes may do
 // it at once.
 func (h *Holds) Pay(ctx context.Context, before time.Time,
 	pay func(ctx context.Context, partner authz.PartnerID, rows []authz.ID) (paid []authz.ID, err error)) (int, error) {
@@ -81,11 +82,12 @@ func (h *Holds) Pay(ctx context.Context, before time.Time,
 	return ended, errors.Join(errs...)
 }
 
-// due are the rows of requests that came before a moment.
+// due are the rows that were noted before a moment. When one of them was noted cannot be read, it was.
 func due(fields []string, before time.Time) (rows []authz.ID) {
 	for i := 0; i+1 < len(fields); i += 2 {
 		row, err := strconv.ParseInt(fields[i], 10, 64)
-		if err == nil && authz.ID(row).Time().Before(before) {
+		noted, _ := strconv.ParseInt(fields[i+1], 10, 64)
+		if err == nil && noted < before.UnixMilli() {
 			rows = append(rows, authz.ID(row))
 		}
 	}
