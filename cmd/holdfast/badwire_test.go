@@ -34,36 +34,44 @@ const patience = 1 << 20
 func TestBadMessagesAreNeverApproved(t *testing.T) {
 	t.Parallel()
 	for _, m := range []mode{storeEmbedded, storeFull} {
-		t.Run(string(m), func(t *testing.T) {
-			t.Parallel()
-			listeners := listenersIn(iso.Names()...)
-			for i := range listeners {
-				listeners[i].Settings.Deadline = badDeadline
-			}
-			s := script{mode: m, holders: []holder{{ref: "anna", currency: "EUR", amount: "900000"}}, patient: true, listeners: listeners}.open(t)
-			for _, name := range iso.Names() {
-				l := s.dial(name)
-				good := l.pays("0100", "anna", 1_00)
-				b := battery{stage: s, listener: name, kinds: map[string]int{}}
-				for bad := range isotest.BadMessagesLike(func(int) *iso.Message { return s.another(good) }, 1, badEach[m]) {
-					what, _, _ := strings.Cut(bad.What, " at ")
-					b.add(what, bad.Raw)
+		for some := range slices.Chunk(iso.Names(), 2) { // what is approved all the same is no more than the deposit has
+			t.Run(fmt.Sprintf("%s/%s", m, some[0]), func(t *testing.T) {
+				t.Parallel()
+				listeners := listenersIn(some...)
+				for i := range listeners {
+					listeners[i].Settings.Deadline = badDeadline
 				}
-				b.add("good", encodedMessage(t, good))
-				b.fire()
-				if b.kinds["good"] == 0 {
-					t.Errorf("%s: the good message is not approved: the test is not looking", name)
+				s := script{mode: m, holders: []holder{{ref: "anna", currency: "EUR", amount: "900000"}}, patient: true, listeners: listeners}.open(t)
+				for _, name := range some {
+					s.bad(name, badEach[m])
 				}
-				for _, what := range []string{"cut", "bytes behind the end", "two messages in one", "noise"} {
-					if b.kinds[what] > 0 {
-						t.Errorf("%s: %s: %d were approved", name, what, b.kinds[what])
-					}
-				}
-				t.Logf("%s: %d sent, %d answered, approved by what was done to them: %v", name, len(b.sent), b.answered, b.kinds)
-			}
-			s.unharmed()
-		})
+				s.unharmed()
+			})
+		}
 	}
+}
+
+// bad sends so many bad messages of a dialect, and the one that they are made of.
+func (s *stage) bad(name string, number int) {
+	s.t.Helper()
+	l := s.dial(name)
+	good := l.pays("0100", "anna", 1_00)
+	b := battery{stage: s, listener: name, kinds: map[string]int{}}
+	for bad := range isotest.BadMessagesLike(func(int) *iso.Message { return s.another(good) }, 1, number) {
+		what, _, _ := strings.Cut(bad.What, " at ")
+		b.add(what, bad.Raw)
+	}
+	b.add("good", encodedMessage(s.t, good))
+	b.fire()
+	if b.kinds["good"] == 0 {
+		s.t.Errorf("%s: the good message is not approved: the test is not looking", name)
+	}
+	for _, what := range []string{"cut", "bytes behind the end", "two messages in one", "noise"} {
+		if b.kinds[what] > 0 {
+			s.t.Errorf("%s: %s: %d were approved", name, what, b.kinds[what])
+		}
+	}
+	s.t.Logf("%s: %d sent, %d answered, approved by what was done to them: %v", name, len(b.sent), b.answered, b.kinds)
 }
 
 // another is the same message with numbers of its own, by which its answer is known.
@@ -144,9 +152,10 @@ func (b *battery) fire() {
 	for _, raw := range b.sent {
 		if !framed(raw) {
 			one := b.dial(b.listener)
-			if err := one.raw.Write(raw); err == nil {
-				_ = one.raw.CloseWrite() // the switch may have closed it already
+			if one.raw.Write(raw) != nil {
+				continue // more than the length of a frame can say
 			}
+			_ = one.raw.CloseWrite() // the switch may have closed it already
 			if got := b.drain(one); len(got) > 0 {
 				b.t.Errorf("%s: %d bytes are answered", b.listener, len(raw))
 			}
