@@ -41,7 +41,7 @@ func (s *stage) hang() (release func()) {
 // their refs.
 func (s *stage) invite(c *script, data string) {
 	s.t.Helper()
-	o := &office{t: s.t, node: s.node, data: data, partner: 1, log: &lockedBuffer{}}
+	o := &office{t: s.t, node: s.node, data: data, partner: 1, log: &lockedBuffer{}, heard: func(string, string, reply) {}}
 	o.reach()
 	s.api = newEstate(o, nil)
 	p := record.Partner{ID: o.partner, State: record.PartnerActive}
