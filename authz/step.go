@@ -6,8 +6,8 @@ const (
 	// commitsMax is how many batches may be at the journal at once: while it makes one durable it reads for the next.
 	commitsMax = 2
 	// overlapMin is how many are held, or committed, while another commit is under way: a call to a remote cache and
-	// a transaction cost as much as the work for some dozens, so fewer wait and go together.
-	overlapMin = 64
+	// a transaction cost as much as the work for so many, so fewer wait and go together.
+	overlapMin = 16
 	// overlapAfter is how long a commit takes that nobody has to wait for.
 	overlapAfter = 10 * time.Millisecond
 )
