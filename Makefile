@@ -16,7 +16,7 @@ HOLDFAST := bin/holdfast
 export GOFLAGS := $(GOFLAGS) -tags=nomsgpack
 
 .DEFAULT_GOAL := menu
-.PHONY: menu build demo test check fmt vet tidy lint race fuzz orders sim planted chaos long bench verify clean
+.PHONY: menu build demo test check fmt vet tidy lint race bulk fuzz orders sim planted chaos long bench verify clean
 
 menu:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,10 @@ lint: ## staticcheck, from its own module
 
 race: ## all tests, with the race detector where there is a C compiler
 	@scripts/race.sh
+
+bulk: ## what is too much for the race detector: 10,000 bad messages a dialect, damaged vectors, a life in 1,000 orders, the search for secrets
+	@go test -count=1 -timeout=20m -run='^(TestBadMessagesAreNeverApproved|TestNoSecretIsLeftInAnyPlace.*)$$' ./cmd/holdfast
+	@go test -count=1 -timeout=20m -run='^TestAcceptance$$/^(09|20)$$' ./cmd/holdfast
 
 fuzz: ## every fuzz target in turn (TIME=30s each, or 20000x)
 	@scripts/fuzz.sh $(TIME)

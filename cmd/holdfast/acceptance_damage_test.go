@@ -26,7 +26,10 @@ func acceptDamage(t *testing.T, m mode) {
 	}
 	s := script{mode: m, holders: []holder{{ref: "anna", currency: "EUR", amount: "900000"}}, patient: true, listeners: listeners}.open(t)
 	tried, answered, approved := 0, 0, 0
-	for _, v := range vectors {
+	for i, v := range vectors {
+		if underRace && i%8 > 0 {
+			continue
+		}
 		b := battery{stage: s, listener: v.ID, kinds: map[string]int{}}
 		raw := v.Raw(t)
 		b.damage(func() []byte { return bytes.Clone(raw) })

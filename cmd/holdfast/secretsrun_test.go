@@ -24,6 +24,9 @@ import (
 // and [life]; then a node dies twice, once with all its stacks printed, once at once.
 func TestNoSecretIsLeftInAnyPlaceEmbedded(t *testing.T) {
 	t.Parallel()
+	if underRace {
+		t.Skip("make bulk searches")
+	}
 	v := newVault(t)
 	v.plantMessages()
 	dir := t.TempDir()
@@ -54,6 +57,9 @@ func TestNoSecretIsLeftInAnyPlaceEmbedded(t *testing.T) {
 // Goal and method: as above, on servers of the test's own that write down all that they are told.
 func TestNoSecretIsLeftInAnyPlaceFull(t *testing.T) {
 	t.Parallel()
+	if underRace {
+		t.Skip("make bulk searches")
+	}
 	own := ownServers(t)
 	v := newVault(t)
 	v.plantMessages()
