@@ -64,6 +64,7 @@ type lane struct {
 	undoing   map[DupKey]bool  // keys whose void is not committed yet; see marked
 	paid      []ID             // what is noted as owed and is not any more
 	renewed   time.Time        // when what is owed was last noted anew
+	noting    int              // debts that are being written down, in so many goes
 
 	waiting  atomic.Int64 // requests in deciding
 	begun    atomic.Int64 // when the first of commits began, as [Authorizer.since] counts; 0: there is none

@@ -33,8 +33,17 @@ func (l *lane) expire(now time.Time) {
 		}
 	}
 	l.earliest.Store(earliest)
-	retry, paid := l.doubtful, l.paid
-	l.doubtful, l.paid = nil, nil
+	retry := l.doubtful
+	l.doubtful = nil
+	var paid []ID
+	if l.noting == 0 {
+		paid, l.paid = l.paid, nil
+	} else if len(l.paid) > 0 { // what is forgotten must not overtake what is noted
+		l.earliest.Store(-never)
+	}
+	if len(owed) > 0 {
+		l.noting++
+	}
 	renew := l.renew(retry, now)
 	l.mu.Unlock()
 	for _, it := range late {
@@ -44,7 +53,11 @@ func (l *lane) expire(now time.Time) {
 	}
 	if len(owed)+len(paid)+len(renew) > 0 {
 		l.a.beside(func() {
-			l.note(owed)
+			if l.note(owed); len(owed) > 0 {
+				l.mu.Lock()
+				l.noting--
+				l.mu.Unlock()
+			}
 			for _, it := range owed {
 				l.tellLate(it)
 			}
