@@ -96,9 +96,9 @@ func (n Number) LuhnValid() bool {
 	return luhn(all[:len(all)-1]) == all[len(all)-1]
 }
 
-// hiddenMin is how many digits in a row of a number no text may show: with the last four, which are kept beside it,
-// 13 of 16 are nearly all.
-const hiddenMin = 13
+// hiddenMin is how many digits in a row of a number no text may show. A BIN of eight may be shown beside the last four,
+// which each row has; with twelve digits those are the whole of 16, and with eleven the check digit tells the rest.
+const hiddenMin = 9
 
 // Within tells whether a text shows so much of the number that it has to be kept like the number itself. No text does
 // for the zero value.

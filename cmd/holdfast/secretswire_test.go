@@ -99,8 +99,7 @@ func (v *vault) messages(d *iso.Dialect, cards []plainCard) (all [][]byte) {
 	return all
 }
 
-// misplaced have a number where none belongs. The first twelve digits are none, but before other digits of a row they
-// may look like one, so they are not tried.
+// misplaced have a number where none belongs.
 func (v *vault) misplaced(d *iso.Dialect, c plainCard, serial int) (all [][]byte) {
 	for _, de := range []int{3, 7, 11, 13, 18, 32, 33, 37, 38, 41, 42, 43, 44, 49, 90, 100, 102, 103} {
 		m := d.New("0100")
@@ -109,7 +108,7 @@ func (v *vault) misplaced(d *iso.Dialect, c plainCard, serial int) (all [][]byte
 				_ = m.Set(de, text) // what the dialect has otherwise is left out
 			}
 		}
-		for _, text := range []string{c.CardNumber, c.CardNumber[:10], c.CardNumber[:6], c.CardNumber[:4], c.CardNumber[:3],
+		for _, text := range []string{c.CardNumber, c.CardNumber[:12], c.CardNumber[:10], c.CardNumber[:6], c.CardNumber[:4], c.CardNumber[:3],
 			fmt.Sprintf("%-15.15s", c.CardNumber), fmt.Sprintf("SHOP %s %-20s", c.CardNumber, "LUBLIN"[:5])[:40]} {
 			if m.Set(de, text) == nil {
 				if body, err := m.Append(nil); err == nil {

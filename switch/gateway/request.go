@@ -65,7 +65,7 @@ func (r *request) pardon(fault error, m *iso.Message) bool {
 
 func (r *request) trace(m *iso.Message) {
 	at := &r.profile.Places
-	r.Trace = authz.Trace{STAN: m.Get(11), RRN: m.Get(37), Acquirer: m.Get(32), Forwarder: m.Get(33),
+	r.Trace = authz.Trace{STAN: m.Get(11), RRN: r.hide(m.Get(37)), Acquirer: m.Get(32), Forwarder: m.Get(33),
 		Terminal: r.hide(m.Get(41)), Merchant: r.hide(m.Get(42)), Transmitted: m.Get(7), ProcessingCode: m.Get(3), MCC: m.At(at.MCC)}
 	if r.profile.Forms.Entry == iso.V1987 {
 		r.Trace.EntryMode = m.Get(22)
