@@ -29,7 +29,7 @@ var Bugs = []Bug{
 		simulation, seeds, "rule one effect"},
 	{"a reversal of what has yet to come is the authorization's", "store/arbiter/undo.go",
 		"named == nil || named.denies(r) {", "named == nil {",
-		"./store/lifetest", "TestOrders", "the model holds"},
+		"./store/lifetest", "TestOrders", "QIJY: held 2700"},
 	{"what a new total had replaced is gone with it", "store/arbiter/fold.go",
 		"g.counted() && !g.reversed && g.replacement()", "g.counted() && g.replacement()",
 		"./store/lifetest", "TestOrders", "the model holds 3000"},
