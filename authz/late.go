@@ -41,28 +41,29 @@ func (l *lane) expire(now time.Time) {
 	} else if len(l.paid) > 0 { // what is forgotten must not overtake what is noted
 		l.earliest.Store(-never)
 	}
-	if len(owed) > 0 {
+	renew := l.renew(retry, now)
+	notes := len(owed)+len(renew) > 0
+	if notes {
 		l.noting++
 	}
-	renew := l.renew(retry, now)
 	l.mu.Unlock()
 	for _, it := range late {
 		if it.claim() {
 			l.tellLate(it)
 		}
 	}
-	if len(owed)+len(paid)+len(renew) > 0 {
+	if notes || len(paid) > 0 {
 		l.a.beside(func() {
-			if l.note(owed); len(owed) > 0 {
-				l.mu.Lock()
-				l.noting--
-				l.mu.Unlock()
-			}
+			l.note(owed)
 			for _, it := range owed {
 				l.tellLate(it)
 			}
 			l.forget(paid)
-			l.note(renew)
+			if l.note(renew); notes {
+				l.mu.Lock()
+				l.noting--
+				l.mu.Unlock()
+			}
 		})
 	}
 	for _, it := range retry {
