@@ -135,8 +135,11 @@ func SameSTAN(t, u *Trace) bool {
 // date is the MMDD of a local time.
 func date(local string) string { return local[:min(len(local), len("MMDD"))] }
 
+// byApproval is the weakest level: who stands in for us may approve everything with one code. A clearing or a reversal may
+// have a reference of its own; an advice has that of its request, so with another one it is another purchase.
 func byApproval(r *Request, row *Record) bool {
-	return given(r.ApprovalCode) && same(r.ApprovalCode, row.Approval) && r.Amount.Minor == row.Amount && r.Amount.Currency == row.Currency
+	return given(r.ApprovalCode) && same(r.ApprovalCode, row.Approval) && r.Amount.Minor == row.Amount &&
+		r.Amount.Currency == row.Currency && (r.Kind != AuthorizationAdvice || agrees(r.Trace.RRN, row.Trace.RRN))
 }
 
 // Contradicts reports whether r, a repeat by its MTI, has the identity of an earlier row of its kind but
@@ -153,9 +156,7 @@ func given(s string) bool { return strings.Trim(s, " 0") != "" }
 
 // same compares as people read: blanks around and leading zeros do not count, since the same
 // institution is written in 6 digits here and padded to 11 in DE 90.
-func same(a, b string) bool {
-	return strings.TrimLeft(strings.TrimSpace(a), "0") == strings.TrimLeft(strings.TrimSpace(b), "0")
-}
+func same(a, b string) bool { return plainly(a) == plainly(b) }
 
 // agrees is same, with a part that says nothing as a wildcard.
 func agrees(a, b string) bool { return !given(a) || !given(b) || same(a, b) }

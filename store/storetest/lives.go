@@ -31,6 +31,7 @@ var lives = []rule{
 	{"a request needs no funds for what its advice holds", advisedShort},
 	{"a reversal may state what goes back", returned},
 	{"a clearing is found by the network's id and by the approval code", ladder},
+	{"purchases that others approved with one code and amount are two", sameCode},
 	{"a clearing of two candidates is posted and flagged", ambiguousClearing},
 	{"a clearing of an unknown card is flagged", unknownCard},
 	{"a difference of exchange goes to COMPANY", exchange},
@@ -285,6 +286,13 @@ func ladder(_ *testing.T, b *bench) {
 	b.decided(c, authz.Committed, authz.AdviceAccepted)
 	b.books(45_00, 0)
 	b.cases()
+}
+
+func sameCode(_ *testing.T, b *bench) {
+	for range 3 {
+		b.decided(b.advice(nil, b.Alice, 20_00), authz.Committed, authz.AdviceAccepted)
+	}
+	b.books(UserFunds, 60_00)
 }
 
 func ambiguousClearing(_ *testing.T, b *bench) {
