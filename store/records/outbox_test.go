@@ -211,9 +211,13 @@ func testAudit(t *testing.T, o *office) {
 		if err != nil || len(first.Items) != 10 || first.Items[0].Sequence != 16 {
 			t.Fatalf("first page %d, %v", len(first.Items), err)
 		}
-		rest, err := tx.Audits(ctx, record.AuditFilter{Object: "card 0"}, record.Page{Cursor: first.Next})
-		if err != nil || len(rest.Items) != 2 {
-			t.Errorf("second page %+v, %v", rest, err)
+		rest, err := tx.Audits(ctx, record.AuditFilter{Action: "card.lock"}, record.Page{Limit: 30, Cursor: first.Next})
+		if err != nil || len(rest.Items) != 6 {
+			t.Errorf("second page of %d, %v", len(rest.Items), err)
+		}
+		one, err := tx.Audits(ctx, record.AuditFilter{Object: "card 0"}, record.Page{})
+		if err != nil || len(one.Items) != 2 {
+			t.Errorf("of one card %d, %v", len(one.Items), err)
 		}
 		return err
 	})
