@@ -32,7 +32,7 @@ func (a *Arbiter) gather(e *authz.Entry, me *Stored) (kin, error) {
 			return c, err
 		}
 	}
-	steps, err := a.t.Steps(e.Card.ID, e.Request.ReceivedAt.Add(-authz.LifeWindow))
+	steps, err := a.t.Steps(e.Card.ID, me.Clues(), e.Request.ReceivedAt.Add(-authz.LifeWindow))
 	if err != nil {
 		return c, err
 	}

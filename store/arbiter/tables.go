@@ -33,8 +33,8 @@ type Reads interface {
 	ByNetworkID(card authz.CardID, id string, since time.Time) ([]Stored, error)
 	// ByID finds the rows of a card with ids from one to below another.
 	ByID(card authz.CardID, from, to authz.ID) ([]Stored, error)
-	// Steps finds the rows of a card that have a step, received since a moment.
-	Steps(card authz.CardID, since time.Time) ([]Stored, error)
+	// Steps finds the rows of a card that have a step, received since a moment, and were written with one of some clues.
+	Steps(card authz.CardID, clues []string, since time.Time) ([]Stored, error)
 	// Life finds all rows of a life.
 	Life(life authz.ID) ([]Stored, error)
 	// Company finds the partner's COMPANY balance in a currency; 0: it has none.
@@ -111,6 +111,7 @@ type Row struct {
 	Original authz.ID  // the row that it is about; 0: none
 	Due      time.Time // when its hold expires; zero: by the entry
 	Step     *Step     // nil: a request that is a life of its own
+	Clues    []string  // of a row with a step, what it looks for its original by
 }
 
 // Expires is when the row's hold expires in microseconds since 1970; 0: it holds nothing, or for ever.

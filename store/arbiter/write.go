@@ -37,7 +37,8 @@ func (a *Arbiter) write(e *authz.Entry, me *Stored, c *kin, l *life) error {
 	if c.life != 0 {
 		step.Life = c.life
 	}
-	r := Row{Entry: e, State: m.state, Placed: me.Placed, Undone: me.Placed - m.held, Used: m.used, Original: c.about, Step: &step}
+	r := Row{Entry: e, State: m.state, Placed: me.Placed, Undone: me.Placed - m.held, Used: m.used, Original: c.about, Step: &step,
+		Clues: me.request().Clues()}
 	for _, x := range l.members {
 		if x != m {
 			r.Given += x.Held - x.held

@@ -15,6 +15,7 @@ type memory struct {
 	arbiter.Tables
 
 	rows   []arbiter.Stored // by their ids
+	clues  [][]string       // of the rows
 	cases  []raised
 	marks  int64
 	user   arbiter.Account
@@ -40,8 +41,9 @@ const funds = 100_00
 // from makes m a copy of another, in its own place.
 func (m *memory) from(o *memory) {
 	rows, cases, use := append(m.rows[:0], o.rows...), append(m.cases[:0], o.cases...), append(m.used[:0], o.used...)
+	clues := append(m.clues[:0], o.clues...)
 	*m = *o
-	m.rows, m.cases, m.used = rows, cases, use
+	m.rows, m.cases, m.used, m.clues = rows, cases, use, clues
 }
 
 func (m *memory) find(fits func(*arbiter.Stored) bool) (found []arbiter.Stored) {
@@ -104,8 +106,14 @@ func (m *memory) ByNetworkID(_ authz.CardID, id string, since time.Time) ([]arbi
 }
 
 // Steps implements [arbiter.Reads].
-func (m *memory) Steps(_ authz.CardID, since time.Time) ([]arbiter.Stored, error) {
-	return m.find(func(s *arbiter.Stored) bool { return s.HasStep && s.ReceivedAt.After(since) }), nil
+func (m *memory) Steps(_ authz.CardID, clues []string, since time.Time) (found []arbiter.Stored, err error) {
+	for i := len(m.rows) - 1; i >= 0; i-- {
+		common := slices.ContainsFunc(m.clues[i], func(clue string) bool { return slices.Contains(clues, clue) })
+		if s := &m.rows[i]; common && s.HasStep && s.ReceivedAt.After(since) {
+			found = append(found, *s)
+		}
+	}
+	return found, nil
 }
 
 // Life implements [arbiter.Reads].
@@ -146,7 +154,7 @@ func (m *memory) Insert(r *arbiter.Row) (bool, error) {
 	if r.Step != nil {
 		s.HasStep, s.Step, s.Life = true, *r.Step, r.Step.Life
 	}
-	m.rows = append(m.rows, s)
+	m.rows, m.clues = append(m.rows, s), append(m.clues, r.Clues)
 	return true, nil
 }
 

@@ -13,9 +13,19 @@ import (
 )
 
 // step writes what the row has as a member of a life.
-func (a tables) step(id authz.ID, card authz.CardID, s *arbiter.Step) error {
+func (a tables) step(id authz.ID, card authz.CardID, r *arbiter.Row) error {
+	s := r.Step
 	if s == nil {
 		return nil
+	}
+	for _, clue := range r.Clues {
+		if err := a.exec("INSERT INTO clues (card_id, clue, authorization_id, received_at) VALUES (?1, ?2, ?3, ?4)", func(b *binder) {
+			b.int(int64(card))
+			b.text(clue)
+			b.int(int64(id), r.Entry.Request.ReceivedAt.UnixMicro())
+		}); err != nil {
+			return err
+		}
 	}
 	return a.exec(`INSERT INTO steps (authorization_id, life_id, card_id, original_kind, original_stan, original_transmitted,
  original_local, original_acquirer, original_forwarder, stood_in, partial, final, final_billing, returned, part, parts,
@@ -59,9 +69,13 @@ func (a tables) ByID(card authz.CardID, from, to authz.ID) ([]arbiter.Stored, er
 }
 
 // Steps implements [arbiter.Reads].
-func (a tables) Steps(card authz.CardID, since time.Time) ([]arbiter.Stored, error) {
-	return a.rows("WHERE s.card_id = likely(?1) AND a.received_at > ?2 ORDER BY s.authorization_id DESC"+limit, func(b *binder) {
+func (a tables) Steps(card authz.CardID, clues []string, since time.Time) ([]arbiter.Stored, error) {
+	return a.rows(`WHERE a.id IN (SELECT authorization_id FROM clues WHERE card_id = likely(?1) AND received_at > ?2
+ AND clue IN (likely(?3), likely(?4), likely(?5), likely(?6))) AND s.card_id = likely(?1) ORDER BY a.id DESC`+limit, func(b *binder) {
 		b.int(int64(card), since.UnixMicro())
+		var few [authz.CluesMax]string
+		copy(few[:], clues)
+		b.text(few[:]...)
 	})
 }
 

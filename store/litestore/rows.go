@@ -66,7 +66,7 @@ func (a tables) Insert(r *arbiter.Row) (bool, error) {
 	if err := a.settle(e); err != nil {
 		return false, err
 	}
-	return true, a.step(q.ID, card.ID, r.Step)
+	return true, a.step(q.ID, card.ID, r)
 }
 
 // settle notes what the row moves between the peer and us, for reconciliation.

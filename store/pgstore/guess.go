@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -13,9 +14,9 @@ import (
 	"holdfast/store/arbiter"
 )
 
-// guess is a transaction as the arbiter sees it when nothing has been read: cards are as they were decided on and
-// unmarked, keys are free, and every balance has more than all its approvals and less than each of its declines for
-// want of funds need. The arbiter's decisions are right where the guess is, and the statements that write them
+// guess is a transaction as the arbiter sees it when nothing has been read: cards are as they were decided on, nothing
+// that belongs to a request came before it, keys are free, and every balance has more than all its approvals and less
+// than each of its declines for want of funds need. The arbiter's decisions are right where the guess is, and the statements that write them
 // check all of it. What the arbiter wants to know beyond is [errUnread].
 type guess struct {
 	out      *columns
@@ -24,7 +25,9 @@ type guess struct {
 	funds    moves // deposits, whose locks are taken last and so held shortest
 	keys     map[authz.DupKey]struct{}
 
-	forgotten int64 // marks up to then stop nothing
+	forgotten int64                        // marks up to then stop nothing
+	marked    map[authz.BalanceID]struct{} // balances of cards that are known to be marked; see clues.go
+	clues     clueColumns
 }
 
 var _ arbiter.Tables = (*guess)(nil)
@@ -34,7 +37,7 @@ var errUnread = errors.New("it was not read")
 
 func newGuess(out *columns) *guess {
 	return &guess{out: out, balances: make(map[authz.CardID]authz.BalanceID), users: make(moves), funds: make(moves),
-		keys: make(map[authz.DupKey]struct{})}
+		keys: make(map[authz.DupKey]struct{}), marked: out.suspects.marked}
 }
 
 // plenty is what a balance is believed to have, far above what one transaction holds, and below overflow.
@@ -47,13 +50,14 @@ type move struct {
 	below        int64 // available is less than this
 	ledger, held int64 // to be added
 	cards        int64 // the version of its cards, or anyVersion
+	forgotten    int64 // its cards have no marks that are newer
 }
 
 // anyVersion is for a balance whose cards are not looked at.
 const anyVersion = -1
 
 // take adds a balance, in which a decline for want of funds has found less than short.
-func (m moves) take(id authz.BalanceID, cards, short int64) {
+func (m moves) take(id authz.BalanceID, cards, short, forgotten int64) {
 	if id == 0 {
 		return
 	}
@@ -61,7 +65,7 @@ func (m moves) take(id authz.BalanceID, cards, short int64) {
 		old.below = min(old.below, short)
 		return
 	}
-	m[id] = &move{below: short, cards: cards}
+	m[id] = &move{below: short, cards: cards, forgotten: forgotten}
 }
 
 // begin makes the guess about a group.
@@ -82,8 +86,12 @@ func (g *guess) begin(group []*job) {
 			case authz.DepositShort:
 				deposit = e.Hold
 			}
-			g.users.take(c.Balance, c.Version, user)
-			g.funds.take(c.Deposit, anyVersion, deposit)
+			unmarked := g.forgotten
+			if g.looksBehind(c) {
+				unmarked = math.MaxInt64
+			}
+			g.users.take(c.Balance, c.Version, user, unmarked)
+			g.funds.take(c.Deposit, anyVersion, deposit, math.MaxInt64)
 		}
 	}
 }
@@ -131,6 +139,9 @@ func (g *guess) Insert(r *arbiter.Row) (bool, error) {
 		return false, errUnread
 	}
 	g.keys[key] = struct{}{}
+	if e := r.Entry; e.Card != nil && g.looksBehind(e.Card) {
+		g.clues.add(e)
+	}
 	g.out.rows.add(r)
 	return true, nil
 }
@@ -172,7 +183,9 @@ func (g *guess) ByID(authz.CardID, authz.ID, authz.ID) ([]arbiter.Stored, error)
 }
 
 // Steps implements [arbiter.Reads].
-func (g *guess) Steps(authz.CardID, time.Time) ([]arbiter.Stored, error) { return nil, errUnread }
+func (g *guess) Steps(authz.CardID, []string, time.Time) ([]arbiter.Stored, error) {
+	return nil, errUnread
+}
 
 // Life implements [arbiter.Reads].
 func (g *guess) Life(authz.ID) ([]arbiter.Stored, error) { return nil, errUnread }
@@ -223,14 +236,15 @@ func (g *guess) Mark(authz.CardID, time.Time) error { return errUnread }
 // balance whose lock is held tells of its cards, too: nobody changes them without it.
 const moveBalances = `WITH moved AS (
  UPDATE balances b SET ledger = b.ledger + n.ledger, held = b.held + n.held, version = b.version + 1
- FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) AS n (id, ledger, held, below, cards)
- WHERE b.id = n.id AND n.cards IN (-1, b.cards_version) AND b.cards_marked_at <= $6 AND b.forced = 0
+ FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+  AS n (id, ledger, held, below, cards, forgotten)
+ WHERE b.id = n.id AND n.cards IN (-1, b.cards_version) AND b.cards_marked_at <= n.forgotten AND b.forced = 0
  AND b.ledger - b.held < n.below AND b.ledger + n.ledger - b.held - n.held >= 0
  RETURNING b.id, b.ledger - b.held AS available, b.version)
 SELECT expect_rows(count(*), cardinality($1)), array_agg(id), array_agg(available), array_agg(version) FROM moved`
 
 // queue puts the statement for the balances that match into the pipeline.
-func (m moves) queue(b *pgx.Batch, forgotten int64, match func(*move) bool) bool {
+func (m moves) queue(b *pgx.Batch, match func(*move) bool) bool {
 	ids := make([]int64, 0, len(m))
 	for id, move := range m {
 		if match(move) {
@@ -242,12 +256,14 @@ func (m moves) queue(b *pgx.Batch, forgotten int64, match func(*move) bool) bool
 		return false
 	}
 	slices.Sort(ids)
-	columns := make([]int64, 4*n)
+	columns := make([]int64, 5*n)
 	for i, id := range ids {
 		move := m[authz.BalanceID(id)]
-		columns[i], columns[n+i], columns[2*n+i], columns[3*n+i] = move.ledger, move.held, move.below, move.cards
+		for j, v := range [...]int64{move.ledger, move.held, move.below, move.cards, move.forgotten} {
+			columns[j*n+i] = v
+		}
 	}
-	b.Queue(moveBalances, ids, columns[:n], columns[n:2*n], columns[2*n:3*n], columns[3*n:], forgotten)
+	b.Queue(moveBalances, ids, columns[:n], columns[n:2*n], columns[2*n:3*n], columns[3*n:4*n], columns[4*n:])
 	return true
 }
 

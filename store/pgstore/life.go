@@ -22,6 +22,12 @@ func (t *tables) step(r *arbiter.Row) error {
 	if r.Entry.Card != nil {
 		card = r.Entry.Card.ID
 	}
+	if len(r.Clues) > 0 {
+		if err := t.exec("INSERT INTO clues (card_id, clue, authorization_id, received_at) SELECT $1, unnest($2::text[]), $3, $4",
+			int64(card), cleanAll(r.Clues), int64(r.Entry.Request.ID), r.Entry.Request.ReceivedAt.UnixMicro()); err != nil {
+			return err
+		}
+	}
 	return t.exec(`INSERT INTO steps (authorization_id, life_id, card_id, original_kind, original_stan, original_transmitted,
  original_local, original_acquirer, original_forwarder, stood_in, partial, final, final_billing, returned, part, parts,
  company, fx_to_user, percent, at_least)
@@ -51,9 +57,9 @@ func (t *tables) ByID(card authz.CardID, from, to authz.ID) ([]arbiter.Stored, e
 }
 
 // Steps implements [arbiter.Reads].
-func (t *tables) Steps(card authz.CardID, since time.Time) ([]arbiter.Stored, error) {
-	return t.rows("s.card_id = $1 AND a.received_at > $2 ORDER BY s.authorization_id DESC LIMIT $3", int64(card), since.UnixMicro(),
-		int64(arbiter.RowsMax))
+func (t *tables) Steps(card authz.CardID, clues []string, since time.Time) ([]arbiter.Stored, error) {
+	return t.rows(`a.id = ANY(ARRAY(SELECT authorization_id FROM clues WHERE card_id = $1 AND clue = ANY($2) AND received_at > $3))
+AND s.card_id = $1 ORDER BY a.id DESC LIMIT $4`, int64(card), cleanAll(clues), since.UnixMicro(), int64(arbiter.RowsMax))
 }
 
 // Life implements [arbiter.Reads].

@@ -2,7 +2,6 @@ package pgstore
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -112,11 +111,12 @@ func (g *guess) commit(ctx context.Context, conn *pgx.Conn) (balances, error) {
 	}
 	b.Queue(begin)
 	add(true, done)
-	add(g.users.queue(b, g.forgotten, locked), truth.read)
+	add(g.users.queue(b, locked), truth.read)
+	add(g.clues.queue(b, g.forgotten), done)
 	add(g.out.rows.queue(b, conn), done)
 	add(g.out.rows.settled.queue(b), done)
 	add(g.out.postings.queue(b), done)
-	add(g.funds.queue(b, math.MaxInt64, moved), truth.read)
+	add(g.funds.queue(b, moved), truth.read)
 	b.Queue("COMMIT")
 	results := conn.SendBatch(ctx, b)
 	for _, answer := range answers {

@@ -120,19 +120,22 @@ func newest(first, second authz.Truth) authz.Truth {
 	return second
 }
 
-// suspects are cards that a guess would be wrong about: marked ones, and those with a balance that was forced below
-// zero. A committer learns them when it has read them, and forgets those that have become ordinary. Of cards with
-// limits, about which a guess knows too little, the snapshots tell.
-type suspects map[authz.CardID]struct{}
+// suspects are what a guess would be wrong about: cards with a balance that was forced below zero, and marked cards where
+// it does not look for what came before. A committer learns them when it has read them, and forgets those that have
+// become ordinary. Of cards with limits, about which a guess knows too little, the snapshots tell.
+type suspects struct {
+	forced map[authz.CardID]struct{}
+	marked map[authz.BalanceID]struct{} // of one card at least; a balance tells of them together
+}
 
-// suspectsMax bounds them. A card that is not remembered costs a refused guess.
+// suspectsMax bounds each kind. What is not remembered costs a refused guess.
 const suspectsMax = 1 << 16
 
-func (s suspects) among(group []*job) map[authz.CardID]struct{} {
+func (s *suspects) among(group []*job) map[authz.CardID]struct{} {
 	odd := make(map[authz.CardID]struct{})
 	for _, j := range group {
 		for _, e := range j.left {
-			if _, is := s[cardOf(e)]; is || e.Card != nil && e.Card.Limited {
+			if _, is := s.forced[cardOf(e)]; is || e.Card != nil && e.Card.Limited {
 				odd[cardOf(e)] = struct{}{}
 			}
 		}
@@ -143,16 +146,21 @@ func (s suspects) among(group []*job) map[authz.CardID]struct{} {
 func (s *suspects) learn(t *tables, group []*job) {
 	for _, j := range group {
 		for _, e := range j.left {
-			id := cardOf(e)
-			ordinary := id == 0 || t.cards[id].marks == 0 && !t.accounts[e.Card.Balance].Forced && !t.accounts[e.Card.Deposit].Forced
-			switch {
-			case ordinary:
-				delete(*s, id)
-			case *s == nil || len(*s) >= suspectsMax:
-				*s = suspects{id: {}}
-			default:
-				(*s)[id] = struct{}{}
+			if c := e.Card; c != nil {
+				remember(&s.forced, c.ID, t.accounts[c.Balance].Forced || t.accounts[c.Deposit].Forced)
+				remember(&s.marked, c.Balance, t.cards[c.ID].marks > 0)
 			}
 		}
+	}
+}
+
+func remember[K comparable](known *map[K]struct{}, key K, suspect bool) {
+	switch {
+	case !suspect:
+		delete(*known, key)
+	case *known == nil || len(*known) >= suspectsMax:
+		*known = map[K]struct{}{key: {}}
+	default:
+		(*known)[key] = struct{}{}
 	}
 }

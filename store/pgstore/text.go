@@ -25,3 +25,11 @@ func clean(s string) string {
 	}
 	return b.String()
 }
+
+func cleanAll(texts []string) []string {
+	all := make([]string, len(texts))
+	for i, s := range texts {
+		all[i] = clean(s)
+	}
+	return all
+}
