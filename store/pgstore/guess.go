@@ -26,7 +26,7 @@ type guess struct {
 	keys     map[authz.DupKey]struct{}
 
 	forgotten int64                        // marks up to then stop nothing
-	marked    map[authz.BalanceID]struct{} // balances of cards that are known to be marked; see clues.go
+	marked    map[authz.BalanceID]struct{} // of cards that are known to be marked; see clues.go
 	clues     clueColumns
 }
 
