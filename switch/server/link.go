@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"sync"
 	"time"
 
@@ -64,6 +63,7 @@ type link struct {
 	unasked    int       // frames of our own in the queue
 	lastHeader []byte    // of the last frame read, for frames of our own
 	strikes    int
+	corked     bool        // the reader does not wait, and has more to answer
 	heard      bool        // a frame has come
 	stopped    bool        // no more frames are wanted
 	draining   bool        // the server drains
@@ -134,6 +134,7 @@ func (l *link) handshake() error {
 func (l *link) read() (reason string, eof bool) {
 	r := frame.NewReader(l.conn, l.server.config.Format, l.server.config.Limits)
 	r.Waiting = l.setReadDeadline
+	var eased ease
 	for l.waitSlot() {
 		header, body, err := r.Next()
 		switch {
@@ -145,17 +146,19 @@ func (l *link) read() (reason string, eof bool) {
 			l.server.count.keepAlives.Add(1)
 			continue
 		}
-		l.exchange(header, body)
+		if x := l.exchange(header, body); x != nil {
+			eased.after(l, x, r.Buffered() > 0)
+		}
 	}
 	return "the link was stopped", false
 }
 
-// exchange hands one frame to the session.
-func (l *link) exchange(header, body []byte) {
+// exchange hands one frame to the session. It is nil for what is no exchange.
+func (l *link) exchange(header, body []byte) *Exchange {
 	if code, rejected := l.server.config.Format.Rejected(header); rejected {
 		l.server.count.rejected.Add(1)
 		l.server.log.Warn("the peer gave a message of ours back", "link", l.info.ID, "code", code)
-		return
+		return nil
 	}
 	x := &Exchange{link: l, body: body, receivedAt: time.Now()}
 	if len(header) > 0 {
@@ -169,12 +172,7 @@ func (l *link) exchange(header, body []byte) {
 	l.mu.Unlock()
 	l.frame(x)
 	x.body = nil
-	if x.done.Load() {
-		// It was answered at once, as all are that an overload or a flood is refused with. A peer that always has more
-		// to read would keep a processor until it is taken away, and those who decide on the others would wait for it,
-		// at every step that they make, longer than the step takes.
-		runtime.Gosched()
-	}
+	return x
 }
 
 // waitSlot waits until another frame may be in flight. It is false when none is wanted.
@@ -182,6 +180,7 @@ func (l *link) waitSlot() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for l.inFlight >= l.server.config.InFlightMax && !l.stopped && !l.dead {
+		l.pour()
 		l.readable.Wait()
 	}
 	return !l.stopped && !l.dead
@@ -193,6 +192,7 @@ func (l *link) setReadDeadline(started bool) {
 	config := &l.server.config
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.pour()
 	var t time.Time
 	switch {
 	case l.stopped || l.draining && (!l.goodbyeSaid || config.QuietTimeout == 0):

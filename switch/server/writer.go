@@ -36,7 +36,7 @@ func (l *link) answer(x *Exchange, message Encoder, malformed bool) {
 		return
 	}
 	l.queue = append(l.queue, item{x, message})
-	if len(l.queue) == 1 {
+	if len(l.queue) == 1 && !l.corked {
 		l.writable.Signal()
 	}
 }
