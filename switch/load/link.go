@@ -145,7 +145,7 @@ func (l *link) write(reading context.Context) error {
 		}
 		wake := timer.C
 		if due := r.due(l.index + k*r.links); due > now {
-			timer.Reset(due - now)
+			timer.Reset(max(due-now, r.tick))
 		} else {
 			wake = nil // the ring is full: only an answer helps
 		}

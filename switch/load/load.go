@@ -70,6 +70,7 @@ type OpenLoad struct {
 	Links int
 	Rate  float64 // messages per second over all links
 	For   time.Duration
+	Tick  time.Duration // a link that has sent what was due rests so long; 0: until the next message is due
 }
 
 // ClosedLoad keeps a number of messages in flight on each link: an answer releases the next message.
@@ -87,7 +88,7 @@ func (g *Generator) Open(ctx context.Context, o OpenLoad) (Result, error) {
 		return Result{}, fmt.Errorf("load: %d links and %.1f messages a second for %v cannot be offered", o.Links, o.Rate, o.For)
 	}
 	shared := &run{generator: g, links: uint64(o.Links), first: g.next, total: uint64(total),
-		gap: float64(time.Second) / o.Rate, last: o.For, drain: g.drain()}
+		gap: float64(time.Second) / o.Rate, last: o.For, drain: g.drain(), tick: o.Tick}
 	g.next += shared.total
 	return shared.all(ctx, (*link).open)
 }
@@ -118,6 +119,7 @@ type run struct {
 	total     uint64 // messages of an open run
 	gap       float64
 	window    int
+	tick      time.Duration
 	last      time.Duration // when the last message is due, after start
 	drain     time.Duration
 	start     time.Time
