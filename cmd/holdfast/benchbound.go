@@ -188,7 +188,7 @@ func boundRequest(id authz.ID, now time.Time, c money.Currency) *authz.Request {
 
 // boundCodec serves the same messages on the same kind of links, and approves each at once.
 func (b *bench) boundCodec(d time.Duration) (float64, error) {
-	defer debug.SetGCPercent(debug.SetGCPercent(200)) // as in serve
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // as in serve
 	dialect, err := iso.Builtin("iso87-ascii")
 	if err != nil {
 		return 0, err

@@ -126,11 +126,11 @@ func newLog(e *env, level string) (*slog.Logger, error) {
 // and the live heap is a few tens of megabytes. The operator's own GOGC and GOMEMLIMIT win.
 func tuneMemory(store string) {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		percent, limit := 200, int64(56<<20)
+		limit := int64(112 << 20) // SQLite's pages come on top
 		if store == storeFull {
-			percent, limit = 400, 160<<20 // a server of its own may have more, and saves CPU time for it
+			limit = 160 << 20
 		}
-		debug.SetGCPercent(percent)
+		debug.SetGCPercent(400)
 		debug.SetMemoryLimit(limit)
 	}
 }
