@@ -98,7 +98,7 @@ func New(cfg Config) (*Door, error) {
 func (d *Door) register(b *Bound) {
 	d.rows = append(d.rows, b)
 	if d.gates[b.Channel] == nil {
-		d.gates[b.Channel] = newGate(d.limits.channel(b.Channel), d.limits.ChannelPerSecondMax)
+		d.gates[b.Channel] = newGate(d.limits.channel(b.Channel), d.limits.ChannelPerSecondMax, d.limits.Busy)
 	}
 	engine := d.public
 	if b.Channel.mutual() {

@@ -20,9 +20,11 @@ type Limits struct {
 	InFlightMax    int           // requests of one channel at the same time; 64
 	PerSecondMax   float64       // requests a second of one identity; 200
 	// ChannelPerSecondMax is for all identities of a channel together, before anybody is asked who it is; 400 for each
-	// processor, and never less than for one identity.
+	// processor, and never less than for one identity. While authorizations are being decided it falls to a quarter.
 	ChannelPerSecondMax float64
-	WritesAtOnce        int // transactions that change something, of all channels; 4
+	Busy                func() bool   // whether authorizations are being decided now; nil: they never are
+	TurnAway            time.Duration // who is faster than a pace waits so long for the refusal; 50 ms
+	WritesAtOnce        int           // transactions that change something, of all channels; 4
 	Channels            map[Channel]ChannelLimits
 	JWE                 jwe.Limits
 }
@@ -52,6 +54,12 @@ func (l *Limits) fill() {
 	l.ChannelPerSecondMax = max(l.ChannelPerSecondMax, l.PerSecondMax)
 	if l.WritesAtOnce == 0 {
 		l.WritesAtOnce = 4
+	}
+	if l.Busy == nil {
+		l.Busy = func() bool { return false }
+	}
+	if l.TurnAway == 0 {
+		l.TurnAway = 50 * time.Millisecond
 	}
 }
 
@@ -94,16 +102,40 @@ const identitiesMax = 10_000
 // told so at once: nobody waits at the door.
 type gate struct {
 	places    chan struct{}
-	all       *rate.Limiter
 	perSecond float64
+	busy      func() bool
 
 	mu    sync.Mutex
+	all   *rate.Limiter
+	most  float64 // of all, when no authorizations are decided
+	share float64 // of the calls that found the switch busy lately
 	paces map[string]*rate.Limiter
 }
 
-func newGate(l ChannelLimits, all float64) *gate {
+func newGate(l ChannelLimits, all float64, busy func() bool) *gate {
 	return &gate{places: make(chan struct{}, l.InFlightMax), all: rate.NewLimiter(rate.Limit(all), max(1, int(all/4))),
-		perSecond: l.PerSecondMax, paces: map[string]*rate.Limiter{}}
+		most: all, busy: busy, perSecond: l.PerSecondMax, paces: map[string]*rate.Limiter{}}
+}
+
+const (
+	// busyWeight is how many calls back the gate remembers whether the switch was busy, about.
+	busyWeight = 64
+	// busyLeaves is the share of a channel's pace that is left when the switch always is.
+	busyLeaves = 0.25
+)
+
+// next takes one request from the channel's allowance. Authorizations come first: the more of the calls find one being
+// decided, the fewer are let in.
+func (g *gate) next(at time.Time) bool {
+	found := 0.0
+	if g.busy() {
+		found = 1
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.share += (found - g.share) / busyWeight
+	g.all.SetLimitAt(at, rate.Limit(g.most*(1-g.share*(1-busyLeaves))))
+	return g.all.AllowN(at, 1)
 }
 
 // enter takes a place, which has to be given back.

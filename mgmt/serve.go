@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -36,14 +37,37 @@ type Sheet interface {
 // serve is the path of one request that has a route: a place at the gate, who is it, may they, the body, the
 // handler in its transaction, the answer. Nothing is read from the body before the caller is known.
 func (d *Door) serve(g *gin.Context, b *Bound) {
-	gate := d.gates[b.Channel]
-	if !gate.all.AllowN(d.now(), 1) {
-		d.refuse(g, problem.New(problem.RateLimited))
+	a, err := d.pass(g, b)
+	if err == nil {
+		send(g.Writer, a)
 		return
 	}
+	p := problem.Of(err)
+	if p.Code == problem.RateLimited {
+		d.turnAway(g.Request.Context())
+	}
+	d.refuse(g, p)
+}
+
+// turnAway has a caller wait who is faster than a pace, so that asking again and again costs less than what it asks for.
+// The place at the gate is somebody else's meanwhile, and connections are bounded.
+func (d *Door) turnAway(ctx context.Context) {
+	timer := time.NewTimer(d.limits.TurnAway)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// pass is the way through the gate.
+func (d *Door) pass(g *gin.Context, b *Bound) (answer, error) {
+	gate := d.gates[b.Channel]
+	if !gate.next(d.now()) {
+		return answer{}, problem.New(problem.RateLimited)
+	}
 	if !gate.enter() {
-		d.refuse(g, problem.New(problem.Overloaded))
-		return
+		return answer{}, problem.New(problem.Overloaded)
 	}
 	defer gate.leave()
 	ctx, cancel := context.WithTimeout(g.Request.Context(), d.limits.HandlerTimeout)
@@ -52,17 +76,12 @@ func (d *Door) serve(g *gin.Context, b *Bound) {
 		Identity: Identity{Name: "nobody"}, object: g.Request.URL.Path}
 	a, err := d.decide(ctx, b, c, g.Writer, g.Request)
 	g.Set(keyActor, c.Name)
-	if err != nil {
-		p := problem.Of(err)
-		if dead, ok := errors.AsType[*panicked](err); ok {
-			d.mourn(c.ID, dead)
-		} else if p.Status >= http.StatusInternalServerError && p.Code != problem.Overloaded { // of which a flood has thousands
-			d.log.Warn("refuse a request", slog.String("request", c.ID), slog.String("code", string(p.Code)), slog.Any("cause", err))
-		}
-		d.refuse(g, p)
-		return
+	if dead, ok := errors.AsType[*panicked](err); ok {
+		d.mourn(c.ID, dead)
+	} else if p := problem.Of(err); err != nil && p.Status >= http.StatusInternalServerError && p.Code != problem.Overloaded { // of which a flood has thousands
+		d.log.Warn("refuse a request", slog.String("request", c.ID), slog.String("code", string(p.Code)), slog.Any("cause", err))
 	}
-	send(g.Writer, a)
+	return a, err
 }
 
 func send(w http.ResponseWriter, a answer) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"holdfast/mgmt"
@@ -116,6 +117,55 @@ func TestAChannelHasAPace(t *testing.T) {
 	if rec := w.call("POST", "/secure/things/7/add", `{"amount":5}`); rec.Code != 200 {
 		t.Errorf("a second later: %d %s", rec.Code, rec.Body)
 	}
+}
+
+// Goal: authorizations come first. Method: a channel that may have 400 calls a second is asked 1,600 times in two seconds,
+// while the switch always, or never, decides on something.
+func TestAChannelGivesWayToAuthorizations(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		busy        bool
+		least, most int
+	}{{false, 800, 900}, {true, 200, 400}} {
+		w := newWorld(t, func(cfg *mgmt.Config) {
+			cfg.Limits = mgmt.Limits{PerSecondMax: 400, ChannelPerSecondMax: 400, TurnAway: 1, Busy: func() bool { return c.busy }}
+		}, addRow())
+		allowed := 0
+		for range 1600 {
+			w.now = w.now.Add(time.Second / 800)
+			if w.call("POST", "/secure/things/7/add", `{"amount":5}`).Code == 200 {
+				allowed++
+			}
+		}
+		if allowed < c.least || allowed > c.most {
+			t.Errorf("busy %v: %d of 1600 calls were let in, want %d to %d", c.busy, allowed, c.least, c.most)
+		}
+	}
+}
+
+// Goal: who is too fast is held up, and takes nobody's place meanwhile. Method: one place; while one caller waits for its
+// refusal another comes.
+func TestWhoIsTooFastWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(cfg *mgmt.Config) {
+			cfg.Limits = mgmt.Limits{PerSecondMax: 1, ChannelPerSecondMax: 100, InFlightMax: 1}
+		}, addRow())
+		ask := func() int { return w.call("POST", "/secure/things/7/add", `{"amount":5}`).Code }
+		if code := ask(); code != 200 {
+			t.Fatalf("the first call: %d", code)
+		}
+		began, refused := time.Now(), make(chan int, 1)
+		go func() { refused <- ask() }() // owned by the test, which waits for the answer
+		synctest.Wait()
+		w.who.Name = "partner 4"
+		if code := ask(); code != 200 {
+			t.Errorf("another one: %d", code)
+		}
+		if code := <-refused; code != 429 || time.Since(began) != 50*time.Millisecond {
+			t.Errorf("refused with %d after %v", code, time.Since(began))
+		}
+	})
 }
 
 // Goal: the caller's own text is not kept as it is: it may be a token, or a card's number.

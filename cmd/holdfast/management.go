@@ -183,8 +183,10 @@ func (n *node) openManagement(cfg *config) (*management, error) {
 			return nil, err
 		}
 	}
+	limits := c.limits()
+	limits.Busy = func() bool { return n.authorizer.Stats().Waiting > 0 }
 	m.door, err = mgmt.New(mgmt.Config{Routes: routes(all), Authn: room.Authenticators(), Store: books, Keys: n.keys,
-		Log: n.log, Now: n.clock.Now, Limits: c.limits(), Version: version, Sandbox: c.Sandbox})
+		Log: n.log, Now: n.clock.Now, Limits: limits, Version: version, Sandbox: c.Sandbox})
 	if err != nil {
 		return nil, err
 	}
