@@ -79,6 +79,7 @@ func TestEncryptedRoutes(t *testing.T) {
 		"bad key":            {sound, []string{"Encrypted-Request", "true", "Public-Key", "AAAA"}, problem.PublicKey},
 		"not the bound key":  {sound, []string{"Encrypted-Request", "true", "Public-Key", other.header(t)}, problem.PublicKey},
 		"plain body":         {`{"amount":5}`, on, problem.Payload},
+		"no body":            {"", on, problem.Payload},
 		"for another":        {string(must(other.box.Seal(other.key, []byte(`{"amount":5}`)))), on, problem.CannotDecrypt},
 		"bad inside":         {seal(`{"amount":4111111111111111}`), on, problem.Validation},
 		"no JSON inside":     {seal(`4111111111111111 x`), on, problem.Validation},

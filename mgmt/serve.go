@@ -90,14 +90,11 @@ func (d *Door) decide(ctx context.Context, b *Bound, c *Call, w http.ResponseWri
 	if err != nil {
 		return answer{}, err
 	}
-	body, err := d.body(b, w, r)
+	body, err := d.body(b, secret, w, r)
 	if err != nil {
 		return answer{}, err
 	}
 	if secret && len(body) > 0 {
-		if b.plan.types != nil {
-			return answer{}, problem.New(problem.Payload)
-		}
 		if body, err = d.box.Open(ctx, body); err != nil {
 			return answer{}, err
 		}
@@ -134,8 +131,8 @@ func (d *Door) admit(ctx context.Context, b *Bound, c *Call, r *http.Request) er
 	return nil
 }
 
-// body reads what came, within the route's limit.
-func (d *Door) body(b *Bound, w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// body reads what came, within the route's limit. Of an encrypted call it is a token, where there is to be something.
+func (d *Door) body(b *Bound, secret bool, w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	limit := b.BodyBytesMax
 	if limit == 0 {
 		limit = d.limits.BodyBytesMax
@@ -151,6 +148,8 @@ func (d *Door) body(b *Bound, w http.ResponseWriter, r *http.Request) ([]byte, e
 		return nil, problem.New(problem.Validation, problem.Field{In: "body", Rule: "must arrive whole and in time"})
 	case b.plan.body == nil && len(body) > 0:
 		return nil, problem.New(problem.Validation, problem.Field{In: "body", Rule: "must be empty"})
+	case secret && b.plan.body != nil && (len(body) == 0 || b.plan.types != nil):
+		return nil, problem.New(problem.Payload)
 	case b.plan.body != nil && !b.plan.accepts(r.Header.Get("Content-Type")):
 		return nil, problem.New(problem.MediaType)
 	}
