@@ -61,7 +61,7 @@ type Card struct {
 	LockSource  string       `json:"lockSource,omitempty" rule:"enum=USER|PARTNER|OPERATOR|OUTSIDE|PIN"`
 	Number      string       `json:"maskedNumber"`
 	Last4       string       `json:"lastFourDigits"`
-	Expiry      string       `json:"expiryDate" rule:"format=date"`
+	Expiry      string       `json:"exp" rule:"format=date"`
 	Currency    string       `json:"currency" rule:"format=currency"`
 	HolderName  string       `json:"holderName,omitempty"`
 	Description string       `json:"description,omitempty"`
