@@ -10,9 +10,9 @@ import (
 
 // card is what everybody may see of one.
 type shownCard struct {
-	CardID                     int64
-	Status, Kind, MaskedNumber string
-	LockReasonCode             int
+	CardID                                 int64
+	Status, Kind, MaskedNumber, ResourceID string
+	LockReasonCode                         int
 }
 
 // Goal: plastic from the order to the payment: made, visible once it is reported, activated, with a PIN, replaced CVC2 only
@@ -56,6 +56,9 @@ func TestPlastic(t *testing.T) {
 			t.Errorf("activated %+v", c)
 		}
 		e.refused(409, "ILLEGAL_STATE", e.as("user", "POST", mine+"/activate", ""))
+		if h := r.next(t, "/notifications/order", `"ACTIVATED"`); !strings.Contains(h.body, `"resourceId":"`+c.ResourceID+`"`) {
+			t.Errorf("told %s of card %s", h.body, c.ResourceID)
+		}
 		e.want(200, &o, e.as("employee", "GET", "/admin/orders/"+o.OrderID, ""))
 		if o.Status != "ACTIVATED" {
 			t.Errorf("the order of an activated card is %s", o.Status)

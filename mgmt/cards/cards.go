@@ -34,6 +34,7 @@ type Tx interface {
 		at time.Time) (record.Card, bool, error)
 	UnlockCard(ctx context.Context, partner authz.PartnerID, id authz.CardID, by record.LockSource, at time.Time) (record.Card, error)
 	MoveCard(ctx context.Context, partner authz.PartnerID, id authz.CardID, a record.CardAction, at time.Time) (record.Card, error)
+	Order(ctx context.Context, partner authz.PartnerID, id record.UUID) (record.Order, error)
 	ActivateCard(ctx context.Context, partner authz.PartnerID, id authz.CardID, at time.Time) (record.Card, error)
 	ResetCVV(ctx context.Context, partner authz.PartnerID, id authz.CardID, at time.Time) (record.Card, error)
 	SetPIN(ctx context.Context, partner authz.PartnerID, id authz.CardID, pin pan.Secret, at time.Time) (record.Card, error)
