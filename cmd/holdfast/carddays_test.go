@@ -293,6 +293,44 @@ func TestDeliveryIsTriedAgain(t *testing.T) {
 			}
 			return nil
 		})
+	})
+}
+
+// Goal: what came while an endpoint was disabled is sent when it asks for what it has missed, and only that.
+func TestWhatWasMissedIsReplayed(t *testing.T) {
+	t.Parallel()
+	bothDays(t, func(t *testing.T, e *estate, r *receiver) {
+		e.program("CREDIT", 99999901, "")
+		e.funded("CREDIT", 1_000_000)
+		card := e.order("partner", e.topped(10_000))
+		var hook struct{ ID string }
+		e.want(201, &hook, e.as("partner", "POST", "/secure/webhooks", `{"kind":"WEBHOOK","target":"`+r.URL+`"}`))
+		one := fmt.Sprintf("/secure/customers/%d/cards/%d", e.user, card.CardID)
+		e.want(200, nil, e.as("partner", "POST", one+"/lock", `{"reasonCode":3}`))
+		r.next(t, "/notifications/card", `"lockReasonCode":3`)
 		e.want(200, nil, e.as("partner", "PATCH", "/secure/webhooks/"+hook.ID, `{"disabled":true}`))
+		e.want(200, nil, e.as("partner", "POST", one+"/unlock", ""))
+		var paid struct{ TransactionID string }
+		e.want(200, &paid, e.as("partner", "POST", "/sandbox/transactions", fmt.Sprintf(`{"cardId":%d,"amount":2500}`, card.CardID)))
+		eventually(t, 20*time.Second, "the payment's event", func() error {
+			var all struct{ Items []struct{ Subject string } }
+			if e.want(200, &all, e.as("partner", "GET", "/secure/events", "")); all.Items[0].Subject != "transaction "+paid.TransactionID {
+				return fmt.Errorf("the newest is of %s", all.Items[0].Subject)
+			}
+			return nil
+		})
+		e.want(200, nil, e.as("partner", "PATCH", "/secure/webhooks/"+hook.ID, `{"disabled":false}`))
+		e.refused(404, "NOT_FOUND", e.as("other", "POST", "/secure/webhooks/"+hook.ID+"/replay", `{"since":"2026-01-01T00:00:00Z"}`))
+		for _, want := range []int64{2, 0} {
+			var n struct{ Count int64 }
+			if e.want(200, &n, e.as("partner", "POST", "/secure/webhooks/"+hook.ID+"/replay", `{"since":"2026-01-01T00:00:00Z"}`)); n.Count != want {
+				t.Errorf("%d are replayed, want %d", n.Count, want)
+			}
+		}
+		r.next(t, "/notifications/transaction", paid.TransactionID)
+		r.next(t, "/notifications/card", `"status":"ACTIVE"`)
+		if n := len(r.all("/notifications/card", `"lockReasonCode":3`)); n != 1 {
+			t.Errorf("what had come came %d times", n)
+		}
 	})
 }

@@ -2,8 +2,10 @@ package records
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"holdfast/authz"
@@ -245,12 +247,39 @@ WHERE event_id = $2 AND endpoint_id = $3 AND partner_id = $4`, at.UnixMicro(), e
 	return wrap("resend", err)
 }
 
-// ReplayMissing makes all deliveries to an endpoint pending again that were given up since a moment, and tells how many.
+// replayMax bounds the events of one replay that never went to the endpoint.
+const replayMax = 10_000
+
+// ReplayMissing sends to an endpoint what it has missed since a moment, and tells how much: the deliveries that were given
+// up, and the events that it wants and that never went to it, because it was disabled or not yet there. Of those it takes
+// the oldest replayMax.
 func (t *Tx) ReplayMissing(ctx context.Context, partner authz.PartnerID, endpoint record.UUID, since, at time.Time) (int64, error) {
+	e, err := t.Endpoint(ctx, partner, endpoint)
+	if err != nil {
+		return 0, err
+	}
+	var floor record.UUID // of the ids of that moment
+	binary.BigEndian.PutUint64(floor[:], uint64(max(0, since.UnixMilli()))<<16)
+	args, wanted := []any{endpoint[:], floor[:], since.UnixMicro()}, ""
+	if len(e.Kinds) > 0 {
+		wanted = " AND e.kind IN (" + holders(len(args)+1, len(e.Kinds)) + ")"
+		for _, k := range e.Kinds {
+			args = append(args, k)
+		}
+	}
+	missed, err := t.q.Exec(ctx, `INSERT INTO deliveries
+ (event_id, endpoint_id, partner_id, state, attempts, next_at, leased_to, created_at)
+SELECT e.id, p.id, e.partner_id, 'PENDING', 0, e.created_at, 0, e.created_at FROM endpoints p JOIN events e ON e.partner_id = p.partner_id
+WHERE p.id = $1 AND e.id >= $2 AND e.created_at >= $3`+wanted+`
+ AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = e.id AND d.endpoint_id = p.id)
+ORDER BY e.id LIMIT `+strconv.Itoa(replayMax), args...)
+	if err != nil {
+		return 0, wrap("replay what was missed", err)
+	}
 	n, err := t.q.Exec(ctx, `UPDATE deliveries SET state = 'PENDING', next_at = $1, leased_to = 0
 WHERE endpoint_id = $2 AND partner_id = $3 AND state = 'FAILED' AND created_at >= $4`, at.UnixMicro(), endpoint[:], int64(partner),
 		since.UnixMicro())
-	return n, wrap("replay", err)
+	return missed + n, wrap("replay", err)
 }
 
 // Deliveries lists where an event was sent.
