@@ -65,6 +65,27 @@ func TestBadInputToEveryRoute(t *testing.T) {
 	}
 }
 
+// Goal: a cursor of another list is refused, in both modes: it is well formed, and means nothing here.
+func TestCursorsOfOtherLists(t *testing.T) {
+	t.Parallel()
+	bothModes(t, func(t *testing.T, e *estate) {
+		const uuid, number = "01a2062e-6628-76a6-86fe-5085770c56fd", "5"
+		for path, cursor := range map[string]string{"/lifecycle/v1/users": uuid, "/secure/partner/balances": uuid, "/secure/events": number,
+			"/secure/transactions": number, "/admin/partners": uuid, "/admin/programs": uuid, "/admin/operators": number, "/admin/kyc": number,
+			"/admin/approvals": number, "/admin/audit": uuid, fmt.Sprintf("/secure/customers/%d/balances", e.user): uuid,
+			fmt.Sprintf("/secure/customers/%d/cards", e.user): uuid, fmt.Sprintf("/admin/partners/%d/certificates", e.partner): number} {
+			who := "admin"
+			if mutualPath(path) {
+				who = "partner"
+			}
+			r := e.as(who, "GET", path+"?cursor="+cursor, "")
+			if r.status != 400 || r.code() != "VALIDATION_ERROR" {
+				t.Errorf("%s: %d %s", path, r.status, r.text)
+			}
+		}
+	})
+}
+
 // caller is someone whom a channel lets in, with every right.
 func caller(c mgmt.Channel) string {
 	return map[mgmt.Channel]string{mgmt.Customers: "user", mgmt.Admin: "admin", mgmt.Open: ""}[c]
