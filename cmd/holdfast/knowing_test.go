@@ -49,7 +49,7 @@ func digit(field string) string {
 func (e *estate) kycEvents() (bodies []string) {
 	e.t.Helper()
 	e.do(func(ctx context.Context, tx *records.Tx) error {
-		l, err := tx.Events(ctx, e.partner, record.Page{})
+		l, err := tx.Events(ctx, record.EventFilter{Partner: e.partner}, record.Page{})
 		for i := range l.Items {
 			if l.Items[i].Kind == record.EventKYC {
 				bodies = append(bodies, string(l.Items[i].Body))

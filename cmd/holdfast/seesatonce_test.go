@@ -135,7 +135,7 @@ func TestLowDepositIsToldOnce(t *testing.T) {
 func (e *estate) lowEvents(balance string) (n int) {
 	e.t.Helper()
 	e.do(func(ctx context.Context, tx *records.Tx) error {
-		l, err := tx.Events(ctx, e.partner, record.Page{})
+		l, err := tx.Events(ctx, record.EventFilter{Partner: e.partner}, record.Page{})
 		n = 0
 		for i := range l.Items {
 			if l.Items[i].Kind == record.EventLowBalance && strings.Contains(string(l.Items[i].Body), balance) {

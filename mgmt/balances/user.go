@@ -21,6 +21,8 @@ type createRequest struct {
 type listRequest struct {
 	mgmt.Owner
 	mgmt.Page
+	Currency string              `query:"currency" rule:"format=currency"`
+	State    record.BalanceState `query:"state" rule:"enum=ACTIVE|LOCKED|CLOSED"`
 }
 
 type readRequest struct {
@@ -30,7 +32,7 @@ type readRequest struct {
 
 type statementRequest struct {
 	mgmt.Owner
-	mgmt.Page
+	period
 	ID record.UUID `path:"id"`
 }
 
@@ -78,7 +80,14 @@ func listBalances(ctx context.Context, c *mgmt.Call, in *listRequest) (mgmt.List
 	if err != nil {
 		return mgmt.List[Balance]{}, err
 	}
-	l, err := tx.BalancesOf(ctx, record.BalanceFilter{Partner: u.Partner, User: u.ID}, in.Ask())
+	f := record.BalanceFilter{Partner: u.Partner, User: u.ID, State: in.State}
+	if in.Currency != "" {
+		if f.Currency, err = money.ByAlpha(in.Currency); err != nil {
+			return mgmt.List[Balance]{}, problem.New(problem.Validation,
+				problem.Field{In: "query", Pointer: "currency", Rule: "must be a currency of ISO 4217"})
+		}
+	}
+	l, err := tx.BalancesOf(ctx, f, in.Ask())
 	return mgmt.Show(l, shown), err
 }
 
@@ -104,7 +113,7 @@ func statement(ctx context.Context, c *mgmt.Call, in *statementRequest) (Stateme
 	if err != nil {
 		return Statement{}, err
 	}
-	return statementOf(ctx, c, &b, in.Page)
+	return statementOf(ctx, c, &b, in.period)
 }
 
 type moveRequest struct {

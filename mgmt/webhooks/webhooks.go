@@ -34,7 +34,7 @@ type Tx interface {
 
 	Emit(ctx context.Context, e *record.Event) error
 	Event(ctx context.Context, partner authz.PartnerID, id record.UUID) (record.Event, error)
-	Events(ctx context.Context, partner authz.PartnerID, page record.Page) (record.List[record.Event], error)
+	Events(ctx context.Context, f record.EventFilter, page record.Page) (record.List[record.Event], error)
 	Deliveries(ctx context.Context, partner authz.PartnerID, event record.UUID) ([]record.Delivery, error)
 	Attempts(ctx context.Context, event, endpoint record.UUID) ([]record.Attempt, error)
 	Resend(ctx context.Context, partner authz.PartnerID, event, endpoint record.UUID, at time.Time) error
@@ -216,8 +216,14 @@ type Event struct {
 
 func showEvent(e *record.Event) Event { return Event{e.ID, e.Kind, e.Subject, e.CreatedAt} }
 
-func listEvents(ctx context.Context, c *mgmt.Call, in *mgmt.Page) (mgmt.List[Event], error) {
-	all, err := mgmt.In[Tx](c).Events(ctx, c.Partner, in.Ask())
+type eventsIn struct {
+	mgmt.Page
+	Kind    string `query:"event" rule:"enum=transaction|card.locked|card.unlocked|kyc.decided|order.state|balance.low"`
+	Subject string `query:"subject" rule:"max=100"` // such as "card 5001"
+}
+
+func listEvents(ctx context.Context, c *mgmt.Call, in *eventsIn) (mgmt.List[Event], error) {
+	all, err := mgmt.In[Tx](c).Events(ctx, record.EventFilter{Partner: c.Partner, Kind: in.Kind, Subject: in.Subject}, in.Ask())
 	return mgmt.Show(all, showEvent), err
 }
 

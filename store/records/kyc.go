@@ -79,13 +79,8 @@ func (t *Tx) KYCCase(ctx context.Context, partner authz.PartnerID, id record.UUI
 
 // KYCCases lists those that the filter chooses.
 func (t *Tx) KYCCases(ctx context.Context, f record.KYCFilter, page record.Page) (record.List[record.KYCCase], error) {
-	w := new(where).number("partner_id", int64(f.Partner)).number("user_id", int64(f.User)).text("state", string(f.State))
-	if !f.Since.IsZero() {
-		w.and("opened_at >= ?", f.Since.UnixMicro())
-	}
-	if !f.Until.IsZero() {
-		w.and("opened_at < ?", f.Until.UnixMicro())
-	}
+	w := new(where).number("partner_id", int64(f.Partner)).number("user_id", int64(f.User)).text("state", string(f.State)).
+		between("opened_at", f.Since, f.Until)
 	return kycCases.page(ctx, t.q, w, page, func(c *record.KYCCase) string { return c.ID.String() })
 }
 

@@ -146,9 +146,9 @@ func (t *Tx) Event(ctx context.Context, partner authz.PartnerID, id record.UUID)
 	return events.one(ctx, t.q, by("id = ?", id[:]).number("partner_id", int64(partner)))
 }
 
-// Events lists a partner's.
-func (t *Tx) Events(ctx context.Context, partner authz.PartnerID, page record.Page) (record.List[record.Event], error) {
-	return events.page(ctx, t.q, new(where).number("partner_id", int64(partner)), page,
+// Events lists those that the filter chooses.
+func (t *Tx) Events(ctx context.Context, f record.EventFilter, page record.Page) (record.List[record.Event], error) {
+	return events.page(ctx, t.q, new(where).number("partner_id", int64(f.Partner)).text("kind", f.Kind).text("subject", f.Subject), page,
 		func(e *record.Event) string { return e.ID.String() })
 }
 

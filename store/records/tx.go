@@ -233,6 +233,17 @@ func (w *where) number(column string, n int64) *where {
 	return w
 }
 
+// between adds a condition on a time in microseconds, unless the bounds are zero.
+func (w *where) between(column string, since, until time.Time) *where {
+	if !since.IsZero() {
+		w.and(column+" >= ?", since.UnixMicro())
+	}
+	if !until.IsZero() {
+		w.and(column+" < ?", until.UnixMicro())
+	}
+	return w
+}
+
 func (w *where) text(column, s string) *where {
 	if s != "" {
 		w.and(column+" = ?", s)
