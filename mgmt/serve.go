@@ -26,7 +26,7 @@ type answer struct {
 	body   []byte
 }
 
-// Sheet is a page of a list that also exists as lines of a table, for those who send Accept: text/csv. The cursor of the
+// Sheet is a page of a list that also exists as lines of a table, for those whose Accept has text/csv first. The cursor of the
 // page behind it goes into the header X-Next-Cursor then.
 type Sheet interface {
 	WriteCSV(w *csv.Writer) error
@@ -205,6 +205,13 @@ func (d *Door) execute(ctx context.Context, b *Bound, c *Call, in reflect.Value,
 	return encode(b, out, r)
 }
 
+// wantsCSV tells whether the first of the accepted types is CSV, whatever its parameters are.
+func wantsCSV(accept string) bool {
+	first, _, _ := strings.Cut(accept, ",")
+	name, _, _ := strings.Cut(first, ";")
+	return strings.EqualFold(strings.TrimSpace(name), "text/csv")
+}
+
 // encode makes the answer of what the handler gave.
 func encode(b *Bound, out any, r *http.Request) (answer, error) {
 	a := answer{status: b.status(), kind: "application/json"}
@@ -216,7 +223,7 @@ func encode(b *Bound, out any, r *http.Request) (answer, error) {
 		a.kind, a.policy, a.body = v.Type, v.Policy, v.Body
 		return a, nil
 	case Sheet:
-		if r.Header.Get("Accept") == "text/csv" {
+		if wantsCSV(r.Header.Get("Accept")) {
 			var text strings.Builder
 			w := csv.NewWriter(&text)
 			err := v.WriteCSV(w)
