@@ -46,7 +46,7 @@ func userRoutes(channel mgmt.Channel, path string, create, read mgmt.Roles) []mg
 	created.Status = http.StatusCreated
 	return []mgmt.Bound{
 		mgmt.Handle(created, createBalance),
-		mgmt.Handle(row(http.MethodGet, path, "", read, "A user's balances"), listBalances),
+		mgmt.Handle(row(http.MethodGet, path, "", read, "A user's balances, each with its cards"), listBalances),
 		mgmt.Handle(row(http.MethodGet, path+"/{id}", "", read, "A balance and its cards"), readBalance),
 		mgmt.Handle(row(http.MethodGet, path+"/{id}/transactions", "", read, "The statement of a balance; CSV by Accept"), statement),
 	}
@@ -74,21 +74,27 @@ func createBalance(ctx context.Context, c *mgmt.Call, in *createRequest) (Balanc
 	return shown(&b), nil
 }
 
-func listBalances(ctx context.Context, c *mgmt.Call, in *listRequest) (mgmt.List[Balance], error) {
+func listBalances(ctx context.Context, c *mgmt.Call, in *listRequest) (all mgmt.List[WithCards], err error) {
 	tx := mgmt.In[Tx](c)
 	u, err := tx.User(ctx, c.Partner, in.User(c))
 	if err != nil {
-		return mgmt.List[Balance]{}, err
+		return all, err
 	}
 	f := record.BalanceFilter{Partner: u.Partner, User: u.ID, State: in.State}
 	if in.Currency != "" {
 		if f.Currency, err = money.ByAlpha(in.Currency); err != nil {
-			return mgmt.List[Balance]{}, problem.New(problem.Validation,
+			return all, problem.New(problem.Validation,
 				problem.Field{In: "query", Pointer: "currency", Rule: "must be a currency of ISO 4217"})
 		}
 	}
 	l, err := tx.BalancesOf(ctx, f, in.Ask())
-	return mgmt.Show(l, shown), err
+	all = mgmt.Show(l, func(b *record.Balance) (s WithCards) {
+		if err == nil {
+			s, err = withCards(ctx, c, b)
+		}
+		return s
+	})
+	return all, err
 }
 
 // of is a balance that is this user's.
