@@ -59,6 +59,19 @@ func TestListsAreFiltered(t *testing.T) {
 		e.counts("user", "/customers/me/transactions", map[string]int{"status=AUTHORIZED": 1, "customerId=1": -1})
 		e.counts("partner", "/secure/events", map[string]int{"event=card.locked": 1, "event=kyc.decided": 0, "event=paid": -1,
 			"subject=card+" + some: 1, "event=card.unlocked&subject=card+" + some: 0})
+		e.want(201, nil, e.as("partner", "POST", "/secure/webhooks", `{"kind":"THIN","target":"`+r.URL+`"}`))
+		var hooks struct {
+			Items []struct{ Kind string }
+			Next  string
+		}
+		query := "?limit=1"
+		for _, kind := range []string{"THIN", "WEBHOOK"} { // the newest first
+			e.want(200, &hooks, e.as("partner", "GET", "/secure/webhooks"+query, ""))
+			query += "&cursor=" + hooks.Next
+			if len(hooks.Items) != 1 || hooks.Items[0].Kind != kind {
+				t.Errorf("a page of endpoints is %+v, want the %s", hooks, kind)
+			}
+		}
 		of := fmt.Sprintf("/secure/customers/%d/balances", e.user)
 		e.counts("partner", of, map[string]int{"": 1, "currency=EUR": 1, "currency=USD": 0, "currency=EUU": -1, "currency=eur": -1,
 			"state=ACTIVE": 1, "state=LOCKED": 0, "state=ALIVE": -1})

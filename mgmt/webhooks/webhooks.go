@@ -29,7 +29,7 @@ type Tx interface {
 	mgmt.Tx
 	InsertEndpoint(ctx context.Context, e *record.Endpoint) error
 	Endpoint(ctx context.Context, partner authz.PartnerID, id record.UUID) (record.Endpoint, error)
-	Endpoints(ctx context.Context, partner authz.PartnerID) ([]record.Endpoint, error)
+	Endpoints(ctx context.Context, partner authz.PartnerID, page record.Page) (record.List[record.Endpoint], error)
 	UpdateEndpoint(ctx context.Context, e *record.Endpoint) error
 
 	Emit(ctx context.Context, e *record.Event) error
@@ -145,18 +145,9 @@ func rotate(ctx context.Context, c *mgmt.Call, in *rotateIn) (NewEndpoint, error
 	return reveal(&e), nil
 }
 
-// Endpoints are all of a partner's.
-type Endpoints struct {
-	Items []Endpoint `json:"items"`
-}
-
-func list(ctx context.Context, c *mgmt.Call, _ *mgmt.None) (Endpoints, error) {
-	all, err := mgmt.In[Tx](c).Endpoints(ctx, c.Partner)
-	out := Endpoints{Items: []Endpoint{}}
-	for i := range all {
-		out.Items = append(out.Items, show(&all[i]))
-	}
-	return out, err
+func list(ctx context.Context, c *mgmt.Call, in *mgmt.Page) (mgmt.List[Endpoint], error) {
+	all, err := mgmt.In[Tx](c).Endpoints(ctx, c.Partner, in.Ask())
+	return mgmt.Show(all, show), err
 }
 
 type changeIn struct {

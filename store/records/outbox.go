@@ -27,7 +27,7 @@ var endpoints = table[record.Endpoint]{
 	},
 }
 
-const endpointsMax = 10 // of a partner
+const endpointsMax = 10 // of a partner: less than a page
 
 func endpointContext(id record.UUID) string { return "endpoint " + id.String() }
 
@@ -39,8 +39,8 @@ func (t *Tx) InsertEndpoint(ctx context.Context, e *record.Endpoint) error {
 	if _, err := lockRows(ctx, t.q, "SELECT id FROM partners WHERE id = $1"+ForUpdate, int64(e.Partner)); err != nil {
 		return err
 	}
-	all, err := t.Endpoints(ctx, e.Partner)
-	if err != nil || len(all) >= endpointsMax {
+	all, err := t.Endpoints(ctx, e.Partner, record.Page{})
+	if err != nil || len(all.Items) >= endpointsMax {
 		return orElse(err, record.ErrTooMany)
 	}
 	e.ID, e.Version = record.NewUUID(e.CreatedAt), 1
@@ -78,11 +78,12 @@ func (t *Tx) Endpoint(ctx context.Context, partner authz.PartnerID, id record.UU
 	return e, t.openEndpoint(&e)
 }
 
-// Endpoints lists all of a partner's, oldest first, without their secrets.
-func (t *Tx) Endpoints(ctx context.Context, partner authz.PartnerID) ([]record.Endpoint, error) {
-	all, err := endpoints.all(ctx, t.q, by("partner_id = ?", int64(partner)), fmt.Sprintf(" ORDER BY id LIMIT %d", endpointsMax))
-	for i := range all {
-		all[i].Secret, all[i].OldSecret = nil, nil
+// Endpoints lists a partner's, which are no more than a page, without their secrets.
+func (t *Tx) Endpoints(ctx context.Context, partner authz.PartnerID, page record.Page) (record.List[record.Endpoint], error) {
+	all, err := endpoints.page(ctx, t.q, by("partner_id = ?", int64(partner)), page,
+		func(e *record.Endpoint) string { return e.ID.String() })
+	for i := range all.Items {
+		all.Items[i].Secret, all.Items[i].OldSecret = nil, nil
 	}
 	return all, err
 }
@@ -124,11 +125,11 @@ func (t *Tx) Emit(ctx context.Context, e *record.Event) error {
 	if err := events.insert(ctx, t.q, e); err != nil {
 		return err
 	}
-	all, err := t.Endpoints(ctx, e.Partner)
+	all, err := t.Endpoints(ctx, e.Partner, record.Page{})
 	if err != nil {
 		return err
 	}
-	for _, to := range all {
+	for _, to := range all.Items {
 		if to.Disabled || len(to.Kinds) > 0 && !slices.Contains(to.Kinds, e.Kind) {
 			continue
 		}

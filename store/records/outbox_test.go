@@ -29,8 +29,8 @@ func testOutbox(t *testing.T, o *office) {
 		if err != nil || fmt.Sprint(found) != fmt.Sprint(hook) {
 			t.Errorf("read %+v, %v", found, err)
 		}
-		all, err := tx.Endpoints(ctx, o.partner.ID)
-		if err != nil || len(all) != 2 || all[0].Secret != nil {
+		all, err := tx.Endpoints(ctx, o.partner.ID, record.Page{})
+		if err != nil || len(all.Items) != 2 || all.Items[0].Secret != nil || all.Items[1].Secret != nil {
 			t.Errorf("endpoints %+v, %v", all, err)
 		}
 		return err
