@@ -166,9 +166,11 @@ func (e *estate) bodyForm(r *mgmt.Route, kind string) *openapi3.Schema {
 		at = next[step]
 	}
 	if inside, ok := at.(string); ok {
-		if s := e.doc.Components.Schemas[strings.TrimPrefix(inside, "Inside: ")]; s != nil {
-			return s.Value
+		s := e.doc.Components.Schemas[strings.TrimPrefix(inside, "Inside: ")]
+		if s == nil {
+			e.t.Fatalf("%s %s: the document does not say what is inside", r.Method, r.Path)
 		}
+		return s.Value
 	}
 	return e.doc.Paths.Find(r.Path).GetOperation(r.Method).RequestBody.Value.Content[kind].Schema.Value
 }
@@ -183,7 +185,7 @@ func soundValue(s *openapi3.Schema) any {
 		}
 		return v
 	case s.Type.Is("array"):
-		return []any{soundValue(s.Items.Value)}
+		return slices.Repeat([]any{soundValue(s.Items.Value)}, max(1, int(s.MinItems)))
 	case s.Type.Is("boolean"):
 		return true
 	case s.Type.Is("integer"):
@@ -198,7 +200,7 @@ func soundValue(s *openapi3.Schema) any {
 	case s.Format == "date-time":
 		return "2026-01-02T03:04:05Z"
 	}
-	for _, text := range []string{"text", "EUR", "2026-01-02", "+48123456789", "ann@example.com", "https://example.com", "123456"} {
+	for _, text := range []string{"text", "EUR", "2026-01-02", "+48123456789", "ann@example.com", "https://example.com", "246813"} {
 		text += strings.Repeat("A", max(0, int(s.MinLength)-len(text)))
 		if s.VisitJSON(text) == nil {
 			return text

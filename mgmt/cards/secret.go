@@ -75,11 +75,14 @@ func resetAnyCVV(ctx context.Context, c *mgmt.Call, in *ref) (Card, error) {
 	return show(&card, c.At), err
 }
 
+// NewPIN is the PIN that a holder chose.
+type NewPIN struct {
+	PIN guarded `json:"pin" rule:"format=digits min=4 max=12"`
+}
+
 type pinIn struct {
 	ref
-	Body struct {
-		PIN guarded `json:"pin" rule:"format=digits min=4 max=12"`
-	}
+	Body NewPIN
 }
 
 // Check refuses the PINs that are tried first: one digit all over, and digits in a row.
