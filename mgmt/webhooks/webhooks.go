@@ -182,7 +182,8 @@ type replayIn struct {
 	}
 }
 
-// Replayed tells how many deliveries are on their way again.
+// Replayed tells how many deliveries are on their way. Of what never went to the endpoint these are 1000 at most: who asks
+// until the count is 0 has all.
 type Replayed struct {
 	Count int64 `json:"count"`
 }

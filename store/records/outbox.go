@@ -248,12 +248,12 @@ WHERE event_id = $2 AND endpoint_id = $3 AND partner_id = $4`, at.UnixMicro(), e
 	return wrap("resend", err)
 }
 
-// replayMax bounds the events of one replay that never went to the endpoint.
-const replayMax = 10_000
+// replayMax bounds the events of one replay that never went to the endpoint: others wait for the transaction.
+const replayMax = 1000
 
 // ReplayMissing sends to an endpoint what it has missed since a moment, and tells how much: the deliveries that were given
 // up, and the events that it wants and that never went to it, because it was disabled or not yet there. Of those it takes
-// the oldest replayMax.
+// the oldest replayMax, and the next call those behind.
 func (t *Tx) ReplayMissing(ctx context.Context, partner authz.PartnerID, endpoint record.UUID, since, at time.Time) (int64, error) {
 	e, err := t.Endpoint(ctx, partner, endpoint)
 	if err != nil {

@@ -178,7 +178,7 @@ func (t *table[T]) all(ctx context.Context, q Querier, w *where, end string) ([]
 func (t *table[T]) page(ctx context.Context, q Querier, w *where, p record.Page, key func(*T) string) (record.List[T], error) {
 	column, _, _ := strings.Cut(t.columns, ",")
 	if p.Cursor != "" {
-		cursor, err := cursorArg(p, key(new(T)) == "0")
+		cursor, err := cursorArg(p, key(new(T)) == "0") // of nothing, a UUID is empty
 		if err != nil {
 			return record.List[T]{}, err
 		}
