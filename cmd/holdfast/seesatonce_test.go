@@ -80,6 +80,7 @@ func (e *estate) suspension(meets func(after string, minor int64, want string)) 
 	partner := fmt.Sprintf("/admin/partners/%d", e.partner)
 	e.want(200, nil, e.as("admin", "PATCH", partner, `{"state":"SUSPENDED"}`))
 	meets("a suspension", 1, "62")
+	e.refused(401, "UNAUTHENTICATED", e.as("user", "GET", "/customers/me/cards", ""))
 	eventually(e.t, time.Second, "the suspended partner is refused", func() error {
 		if r := e.as("partner", "GET", "/secure/partner/balances", ""); r.status != 403 || r.code() != "PARTNER_SUSPENDED" {
 			return errors.New(r.text)
@@ -88,6 +89,7 @@ func (e *estate) suspension(meets func(after string, minor int64, want string)) 
 	})
 	e.want(200, nil, e.as("admin", "PATCH", partner, `{"state":"ACTIVE"}`))
 	meets("the end of a suspension", 1, "00")
+	e.want(200, nil, e.as("user", "GET", "/customers/me/cards", ""))
 }
 
 // Goal: a partner balance that payments bring below its threshold is told of once, and again only after a reload.
