@@ -78,6 +78,9 @@ func TestTheSwitchSeesAtOnceWhatTheAPIDid(t *testing.T) {
 func (e *estate) suspension(meets func(after string, minor int64, want string)) {
 	e.t.Helper()
 	partner := fmt.Sprintf("/admin/partners/%d", e.partner)
+	// The user was locked, which ended the session.
+	e.tokens["user"] = e.newSession(record.Session{Kind: record.SessionUser, Partner: e.partner, User: e.user, Device: record.NewUUID(time.Now())})
+	e.want(200, nil, e.as("user", "GET", "/customers/me/cards", ""))
 	e.want(200, nil, e.as("admin", "PATCH", partner, `{"state":"SUSPENDED"}`))
 	meets("a suspension", 1, "62")
 	e.refused(401, "UNAUTHENTICATED", e.as("user", "GET", "/customers/me/cards", ""))
