@@ -329,8 +329,18 @@ func TestWhatWasMissedIsReplayed(t *testing.T) {
 		}
 		r.next(t, "/notifications/transaction", paid.TransactionID)
 		r.next(t, "/notifications/card", `"status":"ACTIVE"`)
-		if n := len(r.all("/notifications/card", `"lockReasonCode":3`)); n != 1 {
-			t.Errorf("what had come came %d times", n)
+		first := r.all("/notifications/card", `"lockReasonCode":3`)
+		if len(first) != 1 {
+			t.Fatalf("what had come came %d times", len(first))
+		}
+		var late struct{ ID string } // one event of before for an endpoint that was not there
+		e.want(201, &late, e.as("partner", "POST", "/secure/webhooks", `{"kind":"WEBHOOK","target":"`+r.URL+`/late"}`))
+		again := "/secure/events/" + first[0].header.Get("webhook-id") + "/resend"
+		e.refused(404, "NOT_FOUND", e.as("other", "POST", again, `{"endpointId":"`+late.ID+`"}`))
+		e.refused(404, "NOT_FOUND", e.as("partner", "POST", again, `{"endpointId":"01a2062e-6628-76a6-86fe-5085770c56fd"}`))
+		e.want(204, nil, e.as("partner", "POST", again, `{"endpointId":"`+late.ID+`"}`))
+		if h := r.next(t, "/late/notifications/card", `"lockReasonCode":3`); h.body != first[0].body {
+			t.Errorf("sent again as %s", h.body)
 		}
 	})
 }

@@ -237,15 +237,23 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)`, a.Event[:], a.Endpoint[:], a.Number, micro
 	return wrap("insert attempt", err)
 }
 
-// Resend makes a delivery pending again, whatever became of it. It has [record.AttemptsMax] tries less those made, and
-// one at least.
+// Resend makes a delivery pending again, whatever became of it, or for the first time when the event never went to the
+// endpoint. It has [record.AttemptsMax] tries less those made, and one at least.
 func (t *Tx) Resend(ctx context.Context, partner authz.PartnerID, event, endpoint record.UUID, at time.Time) error {
 	n, err := t.q.Exec(ctx, `UPDATE deliveries SET state = 'PENDING', next_at = $1, leased_to = 0
 WHERE event_id = $2 AND endpoint_id = $3 AND partner_id = $4`, at.UnixMicro(), event[:], endpoint[:], int64(partner))
-	if err == nil && n == 0 {
-		err = authz.ErrNotFound
+	if err != nil || n > 0 {
+		return wrap("resend", err)
 	}
-	return wrap("resend", err)
+	e, err := t.Event(ctx, partner, event)
+	if err == nil {
+		_, err = t.Endpoint(ctx, partner, endpoint)
+	}
+	if err != nil {
+		return wrap("resend", err)
+	}
+	return deliveries.insert(ctx, t.q, &record.Delivery{Event: event, Endpoint: endpoint, Partner: partner, State: record.DeliveryPending,
+		NextAt: at, CreatedAt: e.CreatedAt})
 }
 
 // replayMax bounds the events of one replay that never went to the endpoint: others wait for the transaction.
