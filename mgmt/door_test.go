@@ -93,10 +93,12 @@ type counter interface{ Count() int }
 type addRequest struct {
 	ID   int64 `path:"id" rule:"min=1"`
 	Dry  *bool `query:"dry"`
-	Body struct {
-		Amount int64  `json:"amount" rule:"min=1 max=1000"`
-		Note   string `json:"note,omitempty" rule:"max=20"`
-	}
+	Body addBody
+}
+
+type addBody struct {
+	Amount int64  `json:"amount" rule:"min=1 max=1000"`
+	Note   string `json:"note,omitempty" rule:"max=20"`
 }
 
 type addAnswer struct {
@@ -403,6 +405,12 @@ func TestWrongRowsDoNotStart(t *testing.T) {
 	sound := route("POST", "/secure/things/{id}/add", mgmt.Secure)
 	edit := func(f func(*mgmt.Route)) mgmt.Bound { r := sound; f(&r); return mgmt.Handle(r, add) }
 	type noPath struct{}
+	type nameless struct {
+		ID   int64 `path:"id" rule:"min=1"`
+		Body struct{ Amount int64 }
+	}
+	secret := sound
+	secret.JWE = true
 	for name, rows := range map[string][]mgmt.Bound{
 		"no handler":          {{Route: sound}},
 		"two of one":          {addRow(), mgmt.Handle(route("POST", "/secure/things/{id}/add", mgmt.Secure), add)},
@@ -416,6 +424,7 @@ func TestWrongRowsDoNotStart(t *testing.T) {
 		"parameter not taken": {mgmt.Handle(sound, func(context.Context, *mgmt.Call, *noPath) (mgmt.None, error) { return mgmt.None{}, nil })},
 		"parameter not there": {edit(func(r *mgmt.Route) { r.Path = "/secure/things/add" })},
 		"GET with a body":     {edit(func(r *mgmt.Route) { r.Method, r.Audit = "GET", "x" })},
+		"a nameless secret":   {mgmt.Handle(secret, func(context.Context, *mgmt.Call, *nameless) (mgmt.None, error) { return mgmt.None{}, nil })},
 		"no authenticator":    {edit(func(r *mgmt.Route) { r.Channel, r.Path = mgmt.Sandbox, "/sandbox/things/{id}/add" })},
 	} {
 		keys, err := completed(filepath.Join(t.TempDir(), "keys.json"))

@@ -240,7 +240,11 @@ func (s *schemas) ruled(t reflect.Type, rule strict.Rule) object {
 		if rule.Max != nil {
 			limit = *rule.Max
 		}
-		return object{"type": "array", "maxItems": limit, "items": s.ruled(t.Elem(), strict.Rule{Enum: rule.Enum, Format: rule.Format})}
+		list := object{"type": "array", "maxItems": limit, "items": s.ruled(t.Elem(), strict.Rule{Enum: rule.Enum, Format: rule.Format})}
+		if rule.Min != nil {
+			list["minItems"] = *rule.Min
+		}
+		return list
 	case t.Kind() == reflect.Map:
 		return object{"type": "object", "additionalProperties": s.ruled(t.Elem(), strict.Rule{})}
 	case t.Kind() == reflect.Bool:

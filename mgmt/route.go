@@ -184,6 +184,9 @@ func (b *Bound) check() error {
 	if b.plan, err = planOf(b.in, b.Path, b.Method); err != nil {
 		return bad("%v", err)
 	}
+	if f, ok := b.in.FieldByName("Body"); ok && b.JWE && f.Type.Name() == "" || b.JWE && b.out.Name() == "" {
+		return bad("what is encrypted has a type with a name, by which the document says what is inside")
+	}
 	return nil
 }
 

@@ -79,6 +79,7 @@ func TestEncryptedRoutes(t *testing.T) {
 		"bad key":            {sound, []string{"Encrypted-Request", "true", "Public-Key", "AAAA"}, problem.PublicKey},
 		"not the bound key":  {sound, []string{"Encrypted-Request", "true", "Public-Key", other.header(t)}, problem.PublicKey},
 		"plain body":         {`{"amount":5}`, on, problem.Payload},
+		"no body":            {"", on, problem.Payload},
 		"for another":        {string(must(other.box.Seal(other.key, []byte(`{"amount":5}`)))), on, problem.CannotDecrypt},
 		"bad inside":         {seal(`{"amount":4111111111111111}`), on, problem.Validation},
 		"no JSON inside":     {seal(`4111111111111111 x`), on, problem.Validation},
@@ -122,7 +123,8 @@ func TestEncryptedRoutes(t *testing.T) {
 	}
 }
 
-// Goal: the repeat of an encrypted request has the same content, encrypted anew, though its own token differs.
+// Goal: the repeat of an encrypted request has the same content, encrypted anew, though its own token differs; that somebody
+// read it once more is in the audit.
 func TestRepeatedKeyOfAnEncryptedCall(t *testing.T) {
 	t.Parallel()
 	secret := route("POST", "/secure/secrets/{id}/add", mgmt.Secure)
@@ -143,6 +145,10 @@ func TestRepeatedKeyOfAnEncryptedCall(t *testing.T) {
 	}
 	if answers[0] == answers[1] || contents[0] != contents[1] || w.store.counter != 1 {
 		t.Errorf("%v; %d effects", contents, w.store.counter)
+	}
+	if all := w.store.audit; len(all) != 2 || all[0].Outcome != "OK" || all[1].Outcome != "REPEATED" || all[1].Actor != all[0].Actor ||
+		all[1].Action != all[0].Action {
+		t.Errorf("the audit has %+v", all)
 	}
 }
 

@@ -27,7 +27,7 @@ type answer struct {
 	body   []byte
 }
 
-// Sheet is a page of a list that also exists as lines of a table, for those who send Accept: text/csv. The cursor of the
+// Sheet is a page of a list that also exists as lines of a table, for those whose Accept has text/csv first. The cursor of the
 // page behind it goes into the header X-Next-Cursor then.
 type Sheet interface {
 	WriteCSV(w *csv.Writer) error
@@ -109,14 +109,11 @@ func (d *Door) decide(ctx context.Context, b *Bound, c *Call, w http.ResponseWri
 	if err != nil {
 		return answer{}, err
 	}
-	body, err := d.body(b, w, r)
+	body, err := d.body(b, secret, w, r)
 	if err != nil {
 		return answer{}, err
 	}
 	if secret && len(body) > 0 {
-		if b.plan.types != nil {
-			return answer{}, problem.New(problem.Payload)
-		}
 		if body, err = d.box.Open(ctx, body); err != nil {
 			return answer{}, err
 		}
@@ -153,8 +150,8 @@ func (d *Door) admit(ctx context.Context, b *Bound, c *Call, r *http.Request) er
 	return nil
 }
 
-// body reads what came, within the route's limit.
-func (d *Door) body(b *Bound, w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// body reads what came, within the route's limit. Of an encrypted call it is a token, where there is to be something.
+func (d *Door) body(b *Bound, secret bool, w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	limit := b.BodyBytesMax
 	if limit == 0 {
 		limit = d.limits.BodyBytesMax
@@ -170,6 +167,8 @@ func (d *Door) body(b *Bound, w http.ResponseWriter, r *http.Request) ([]byte, e
 		return nil, problem.New(problem.Validation, problem.Field{In: "body", Rule: "must arrive whole and in time"})
 	case b.plan.body == nil && len(body) > 0:
 		return nil, problem.New(problem.Validation, problem.Field{In: "body", Rule: "must be empty"})
+	case secret && b.plan.body != nil && (len(body) == 0 || b.plan.types != nil):
+		return nil, problem.New(problem.Payload)
 	case b.plan.body != nil && !b.plan.accepts(r.Header.Get("Content-Type")):
 		return nil, problem.New(problem.MediaType)
 	}
@@ -225,6 +224,13 @@ func (d *Door) execute(ctx context.Context, b *Bound, c *Call, in reflect.Value,
 	return encode(b, out, r)
 }
 
+// wantsCSV tells whether the first of the accepted types is CSV, whatever its parameters are.
+func wantsCSV(accept string) bool {
+	first, _, _ := strings.Cut(accept, ",")
+	name, _, _ := strings.Cut(first, ";")
+	return strings.EqualFold(strings.TrimSpace(name), "text/csv")
+}
+
 // encode makes the answer of what the handler gave.
 func encode(b *Bound, out any, r *http.Request) (answer, error) {
 	a := answer{status: b.status(), kind: "application/json"}
@@ -236,7 +242,7 @@ func encode(b *Bound, out any, r *http.Request) (answer, error) {
 		a.kind, a.policy, a.body = v.Type, v.Policy, v.Body
 		return a, nil
 	case Sheet:
-		if r.Header.Get("Accept") == "text/csv" {
+		if wantsCSV(r.Header.Get("Accept")) {
 			var text strings.Builder
 			w := csv.NewWriter(&text)
 			err := v.WriteCSV(w)

@@ -88,8 +88,11 @@ func (d *Door) write(ctx context.Context, b *Bound, c *Call, in reflect.Value, r
 		defer catch(&err)
 		c.tx, c.after, refusal, old = tx, nil, nil, nil // a store may run this more than once
 		if claim != nil {
-			if old, err = tx.BeginOnce(ctx, claim); err != nil || old != nil {
+			if old, err = tx.BeginOnce(ctx, claim); err != nil {
 				return err
+			}
+			if old != nil {
+				return again(ctx, b, c, old)
 			}
 		}
 		if a, refusal, err = d.effect(ctx, b, c, run, r); err != nil || claim == nil {
@@ -143,6 +146,21 @@ func (d *Door) replayed(ctx context.Context, claim *record.Stored) (old *record.
 	return old, err
 }
 
+// again is the audit of a kept answer that is given once more. It changes nothing, but may be a card's full data, and every
+// reading of those is written down.
+func again(ctx context.Context, b *Bound, c *Call, old *record.Stored) error {
+	if !b.JWE || old.Status >= http.StatusBadRequest {
+		return nil
+	}
+	return c.tx.Audit(ctx, c.trail(b, "REPEATED"))
+}
+
+// trail is the audit record of a call.
+func (c *Call) trail(b *Bound, outcome string) *record.Audit {
+	return &record.Audit{Chain: c.Partner, At: c.At, Actor: c.Name, Channel: string(b.Channel), Action: b.Audit,
+		Object: c.object[:min(len(c.object), objectMax)], Outcome: outcome, Detail: c.Detail, Request: c.ID}
+}
+
 // effect runs the handler and writes the audit record. A refusal is one whose changes stay.
 func (d *Door) effect(ctx context.Context, b *Bound, c *Call, run stage, r *http.Request) (a answer, refusal, err error) {
 	out, err := run(ctx)
@@ -156,8 +174,7 @@ func (d *Door) effect(ctx context.Context, b *Bound, c *Call, run stage, r *http
 	} else if a, err = encode(b, out, r); err != nil {
 		return a, nil, err
 	}
-	return a, refusal, c.tx.Audit(ctx, &record.Audit{Chain: c.Partner, At: c.At, Actor: c.Name, Channel: string(b.Channel),
-		Action: b.Audit, Object: c.object[:min(len(c.object), objectMax)], Outcome: outcome, Detail: c.Detail, Request: c.ID})
+	return a, refusal, c.tx.Audit(ctx, c.trail(b, outcome))
 }
 
 // objectMax is how much of an object's name the audit takes.

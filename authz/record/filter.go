@@ -35,13 +35,29 @@ type BalanceFilter struct {
 	PartnerOnly bool
 }
 
+// StatementFilter chooses lines of a balance's statement; what is empty does not choose.
+type StatementFilter struct {
+	Balance      authz.BalanceID
+	Since, Until time.Time // posted from, and before
+}
+
 // CardFilter chooses cards; what is empty does not choose. Removed ones, and those whose order has not been reported yet
 // (the seed shows a card from then on), are left out unless All is set.
 type CardFilter struct {
 	Partner authz.PartnerID
 	User    authz.UserID
 	Balance authz.BalanceID
+	Kind    CardKind
+	Status  string    // ACTIVE, INACTIVE, LOCKED or EXPIRED, as [Card.Status] says at the moment At
+	At      time.Time // for Status
 	All     bool
+}
+
+// EventFilter chooses events of a partner; what is empty does not choose.
+type EventFilter struct {
+	Partner authz.PartnerID
+	Kind    string
+	Subject string
 }
 
 // AuditFilter chooses records of a chain; what is empty does not choose.
@@ -50,6 +66,8 @@ type AuditFilter struct {
 	Actor  string
 	Action string
 	Object string
+
+	Since, Until time.Time // done from, and before
 }
 
 // Claimed is a delivery that is this node's to try until the lease ends.
@@ -79,5 +97,6 @@ type TransactionFilter struct {
 	User         authz.UserID
 	Balance      authz.BalanceID
 	Card         authz.CardID
+	Status       string    // as [TransactionState] says
 	Since, Until time.Time // received from, and before
 }

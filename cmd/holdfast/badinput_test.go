@@ -65,6 +65,27 @@ func TestBadInputToEveryRoute(t *testing.T) {
 	}
 }
 
+// Goal: a cursor of another list is refused, in both modes: it is well formed, and means nothing here.
+func TestCursorsOfOtherLists(t *testing.T) {
+	t.Parallel()
+	bothModes(t, func(t *testing.T, e *estate) {
+		const uuid, number = "01a2062e-6628-76a6-86fe-5085770c56fd", "5"
+		for path, cursor := range map[string]string{"/lifecycle/v1/users": uuid, "/secure/partner/balances": uuid, "/secure/events": number,
+			"/secure/transactions": number, "/admin/partners": uuid, "/admin/programs": uuid, "/admin/operators": number, "/admin/kyc": number,
+			"/admin/approvals": number, "/admin/audit": uuid, fmt.Sprintf("/secure/customers/%d/balances", e.user): uuid,
+			fmt.Sprintf("/secure/customers/%d/cards", e.user): uuid, fmt.Sprintf("/admin/partners/%d/certificates", e.partner): number} {
+			who := "admin"
+			if mutualPath(path) {
+				who = "partner"
+			}
+			r := e.as(who, "GET", path+"?cursor="+cursor, "")
+			if r.status != 400 || r.code() != "VALIDATION_ERROR" {
+				t.Errorf("%s: %d %s", path, r.status, r.text)
+			}
+		}
+	})
+}
+
 // caller is someone whom a channel lets in, with every right.
 func caller(c mgmt.Channel) string {
 	return map[mgmt.Channel]string{mgmt.Customers: "user", mgmt.Admin: "admin", mgmt.Open: ""}[c]
@@ -145,9 +166,11 @@ func (e *estate) bodyForm(r *mgmt.Route, kind string) *openapi3.Schema {
 		at = next[step]
 	}
 	if inside, ok := at.(string); ok {
-		if s := e.doc.Components.Schemas[strings.TrimPrefix(inside, "Inside: ")]; s != nil {
-			return s.Value
+		s := e.doc.Components.Schemas[strings.TrimPrefix(inside, "Inside: ")]
+		if s == nil {
+			e.t.Fatalf("%s %s: the document does not say what is inside", r.Method, r.Path)
 		}
+		return s.Value
 	}
 	return e.doc.Paths.Find(r.Path).GetOperation(r.Method).RequestBody.Value.Content[kind].Schema.Value
 }
@@ -162,7 +185,7 @@ func soundValue(s *openapi3.Schema) any {
 		}
 		return v
 	case s.Type.Is("array"):
-		return []any{soundValue(s.Items.Value)}
+		return slices.Repeat([]any{soundValue(s.Items.Value)}, max(1, int(s.MinItems)))
 	case s.Type.Is("boolean"):
 		return true
 	case s.Type.Is("integer"):
@@ -177,7 +200,7 @@ func soundValue(s *openapi3.Schema) any {
 	case s.Format == "date-time":
 		return "2026-01-02T03:04:05Z"
 	}
-	for _, text := range []string{"text", "EUR", "2026-01-02", "+48123456789", "ann@example.com", "https://example.com", "123456"} {
+	for _, text := range []string{"text", "EUR", "2026-01-02", "+48123456789", "ann@example.com", "https://example.com", "246813"} {
 		text += strings.Repeat("A", max(0, int(s.MinLength)-len(text)))
 		if s.VisitJSON(text) == nil {
 			return text

@@ -10,9 +10,9 @@ import (
 
 // card is what everybody may see of one.
 type shownCard struct {
-	CardID                     int64
-	Status, Kind, MaskedNumber string
-	LockReasonCode             int
+	CardID                                 int64
+	Status, Kind, MaskedNumber, ResourceID string
+	LockReasonCode                         int
 }
 
 // Goal: plastic from the order to the payment: made, visible once it is reported, activated, with a PIN, replaced CVC2 only
@@ -56,6 +56,9 @@ func TestPlastic(t *testing.T) {
 			t.Errorf("activated %+v", c)
 		}
 		e.refused(409, "ILLEGAL_STATE", e.as("user", "POST", mine+"/activate", ""))
+		if h := r.next(t, "/notifications/order", `"ACTIVATED"`); !strings.Contains(h.body, `"resourceId":"`+c.ResourceID+`"`) {
+			t.Errorf("told %s of card %s", h.body, c.ResourceID)
+		}
 		e.want(200, &o, e.as("employee", "GET", "/admin/orders/"+o.OrderID, ""))
 		if o.Status != "ACTIVATED" {
 			t.Errorf("the order of an activated card is %s", o.Status)
@@ -118,7 +121,7 @@ func (e *estate) copies(card plainCard, x *terminal) {
 		e.t.Error("the CVC2 is the old one, or the number a new one")
 	}
 	r := e.want(200, nil, e.secret("employee", "POST", fmt.Sprintf("/admin/cards/%d/cvv", card.CardID), ""))
-	if strings.Contains(r.text, card.CardNumber) || strings.Contains(r.text, "cvc2") {
+	if strings.Contains(r.text, card.CardNumber) || strings.Contains(r.text, "cvv") {
 		e.t.Error("an operator gets full data")
 	}
 	if code, _ := x.pay(card, 100); code != "00" {
@@ -290,6 +293,54 @@ func TestDeliveryIsTriedAgain(t *testing.T) {
 			}
 			return nil
 		})
+	})
+}
+
+// Goal: what came while an endpoint was disabled is sent when it asks for what it has missed, and only that.
+func TestWhatWasMissedIsReplayed(t *testing.T) {
+	t.Parallel()
+	bothDays(t, func(t *testing.T, e *estate, r *receiver) {
+		e.program("CREDIT", 99999901, "")
+		e.funded("CREDIT", 1_000_000)
+		card := e.order("partner", e.topped(10_000))
+		var hook struct{ ID string }
+		e.want(201, &hook, e.as("partner", "POST", "/secure/webhooks", `{"kind":"WEBHOOK","target":"`+r.URL+`"}`))
+		one := fmt.Sprintf("/secure/customers/%d/cards/%d", e.user, card.CardID)
+		e.want(200, nil, e.as("partner", "POST", one+"/lock", `{"reasonCode":3}`))
+		r.next(t, "/notifications/card", `"lockReasonCode":3`)
 		e.want(200, nil, e.as("partner", "PATCH", "/secure/webhooks/"+hook.ID, `{"disabled":true}`))
+		e.want(200, nil, e.as("partner", "POST", one+"/unlock", ""))
+		var paid struct{ TransactionID string }
+		e.want(200, &paid, e.as("partner", "POST", "/sandbox/transactions", fmt.Sprintf(`{"cardId":%d,"amount":2500}`, card.CardID)))
+		eventually(t, 20*time.Second, "the payment's event", func() error {
+			var all struct{ Items []struct{ Subject string } }
+			if e.want(200, &all, e.as("partner", "GET", "/secure/events", "")); all.Items[0].Subject != "transaction "+paid.TransactionID {
+				return fmt.Errorf("the newest is of %s", all.Items[0].Subject)
+			}
+			return nil
+		})
+		e.want(200, nil, e.as("partner", "PATCH", "/secure/webhooks/"+hook.ID, `{"disabled":false}`))
+		e.refused(404, "NOT_FOUND", e.as("other", "POST", "/secure/webhooks/"+hook.ID+"/replay", `{"since":"2026-01-01T00:00:00Z"}`))
+		for _, want := range []int64{2, 0} {
+			var n struct{ Count int64 }
+			if e.want(200, &n, e.as("partner", "POST", "/secure/webhooks/"+hook.ID+"/replay", `{"since":"2026-01-01T00:00:00Z"}`)); n.Count != want {
+				t.Errorf("%d are replayed, want %d", n.Count, want)
+			}
+		}
+		r.next(t, "/notifications/transaction", paid.TransactionID)
+		r.next(t, "/notifications/card", `"status":"ACTIVE"`)
+		first := r.all("/notifications/card", `"lockReasonCode":3`)
+		if len(first) != 1 {
+			t.Fatalf("what had come came %d times", len(first))
+		}
+		var late struct{ ID string } // one event of before for an endpoint that was not there
+		e.want(201, &late, e.as("partner", "POST", "/secure/webhooks", `{"kind":"WEBHOOK","target":"`+r.URL+`/late"}`))
+		again := "/secure/events/" + first[0].header.Get("webhook-id") + "/resend"
+		e.refused(404, "NOT_FOUND", e.as("other", "POST", again, `{"endpointId":"`+late.ID+`"}`))
+		e.refused(404, "NOT_FOUND", e.as("partner", "POST", again, `{"endpointId":"01a2062e-6628-76a6-86fe-5085770c56fd"}`))
+		e.want(204, nil, e.as("partner", "POST", again, `{"endpointId":"`+late.ID+`"}`))
+		if h := r.next(t, "/late/notifications/card", `"lockReasonCode":3`); h.body != first[0].body {
+			t.Errorf("sent again as %s", h.body)
+		}
 	})
 }

@@ -49,7 +49,7 @@ func digit(field string) string {
 func (e *estate) kycEvents() (bodies []string) {
 	e.t.Helper()
 	e.do(func(ctx context.Context, tx *records.Tx) error {
-		l, err := tx.Events(ctx, e.partner, record.Page{})
+		l, err := tx.Events(ctx, record.EventFilter{Partner: e.partner}, record.Page{})
 		for i := range l.Items {
 			if l.Items[i].Kind == record.EventKYC {
 				bodies = append(bodies, string(l.Items[i].Body))
@@ -117,6 +117,33 @@ func TestOperatorDecidesKYC(t *testing.T) {
 			t.Errorf("the trail of reading documents is %+v", trail)
 		}
 		e.documentsAreSealed()
+	})
+}
+
+// Goal: what the partner decides ends what waits with us: no case stays in the queue that nobody can decide. The same outcome
+// once more is no mistake.
+func TestPartnersOutcomeEndsTheCase(t *testing.T) {
+	t.Parallel()
+	bothModes(t, func(t *testing.T, e *estate) {
+		removed := e.newUser(e.partner, 55)
+		for user, end := range map[int64]func(life string){
+			int64(e.user): func(life string) {
+				for range 2 {
+					e.want(200, nil, e.as("partner", "PUT", life+"/kyc", `{"status":"ACCEPTED"}`))
+				}
+			},
+			int64(removed): func(life string) { e.want(204, nil, e.as("partner", "DELETE", life, "")) },
+		} {
+			var c shownCase
+			e.want(201, &c, e.as("partner", "POST", fmt.Sprintf("/secure/customers/%d/kyc", user), `{"method":"OPERATOR"}`))
+			waiting := fmt.Sprintf("status=IN_PROGRESS&customerId=%d", user)
+			e.counts("manager", "/admin/kyc", map[string]int{waiting: 1})
+			end(fmt.Sprintf("/lifecycle/v1/users/%d", user))
+			e.counts("manager", "/admin/kyc", map[string]int{waiting: 0})
+			e.refused(409, "ALREADY_USED", e.as("manager", "POST", "/admin/kyc/"+c.KycID+"/accept", `{}`))
+		}
+		e.counts("manager", "/admin/kyc", map[string]int{fmt.Sprintf("status=ACCEPTED&customerId=%d", e.user): 2}) // ours and the partner's
+		e.refused(409, "USER_REMOVED", e.as("partner", "PUT", fmt.Sprintf("/lifecycle/v1/users/%d/kyc", removed), `{"status":"REJECTED"}`))
 	})
 }
 

@@ -123,12 +123,12 @@ func (e *estate) topped(minor int64) (balance string) {
 	return b.BalanceID
 }
 
-// plainCard is the encrypted answer.
+// plainCard is the encrypted answer, by the names that the seed has.
 type plainCard struct {
 	CardID     int64
-	CardNumber string
-	ExpiryDate string
-	CVC2       string
+	CardNumber string `json:"cardNo"`
+	ExpiryDate string `json:"exp"`
+	CVC2       string `json:"cvv"`
 }
 
 func (c plainCard) yymm() string { return c.ExpiryDate[2:4] + c.ExpiryDate[5:7] }
@@ -243,7 +243,7 @@ func (e *estate) order(who, balance string) (card plainCard) {
 	path := fmt.Sprintf("/secure/customers/%d/cards", e.user)
 	e.refused(400, "ENCRYPTION_REQUIRED", e.as(who, "POST", path+"/virtual", `{"balanceId":"`+balance+`"}`))
 	e.want(201, &card, e.secret(who, "POST", path+"/virtual", `{"balanceId":"`+balance+`"}`))
-	if len(card.CardNumber) != 16 || len(card.CVC2) != 3 || card.CardID == 0 {
+	if len(card.CardNumber) != 16 || len(card.CVC2) != 3 || len(card.ExpiryDate) != len(time.DateOnly) || card.CardID == 0 {
 		e.t.Fatalf("card %d with %d and %d digits", card.CardID, len(card.CardNumber), len(card.CVC2))
 	}
 	one := fmt.Sprintf("%s/%d", path, card.CardID)

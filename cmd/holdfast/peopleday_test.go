@@ -172,6 +172,12 @@ func (e *estate) statement(balance, credit string) {
 	if r := e.as("partner", "GET", balance+"/transactions?limit=1", "", "Accept", "text/csv"); r.header.Get("X-Next-Cursor") != first.Next {
 		e.t.Errorf("the cursor of CSV is %q", r.header.Get("X-Next-Cursor"))
 	}
+	for accept, kind := range map[string]string{"Text/CSV; charset=utf-8, application/json;q=0.5": "text/csv; charset=utf-8",
+		"application/json, text/csv": "application/json", "*/*": "application/json", "text/csvx": "application/json"} {
+		if r := e.as("partner", "GET", balance+"/transactions", "", "Accept", accept); r.header.Get("Content-Type") != kind {
+			e.t.Errorf("accepting %s: %s", accept, r.header.Get("Content-Type"))
+		}
+	}
 	var own lines
 	e.want(200, &own, e.as("partner", "GET", "/secure/partner/balances/"+credit+"/transactions", ""))
 	if len(own.Items) != 3 || own.Items[2].Kind != "RELOAD" {

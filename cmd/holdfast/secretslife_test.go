@@ -262,7 +262,7 @@ func (l *life) mistakes() {
 	l.v.plantPrivate("key of a partner", private)
 	number, cvc := l.cards[0].CardNumber, l.cards[0].CVC2
 	secrets := []string{number, number[:4] + " " + number[4:8] + " " + number[8:12] + " " + number[12:], secretPIN, l.tokens["user"],
-		`{"cardNumber":"` + number + `","cvc2":"` + cvc + `"}`, base64.StdEncoding.EncodeToString(private), hex.EncodeToString([]byte(number))}
+		`{"cardNo":"` + number + `","cvv":"` + cvc + `"}`, base64.StdEncoding.EncodeToString(private), hex.EncodeToString([]byte(number))}
 	for _, s := range secrets {
 		in, escaped := string(mustJSON(s)), url.QueryEscape(s)
 		for who, paths := range map[string][]string{"partner": {"/secure/customers/%s/cards", "/secure/transactions?cardId=%s", "/secure/events/%s", "/%s",

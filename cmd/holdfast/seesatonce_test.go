@@ -78,8 +78,12 @@ func TestTheSwitchSeesAtOnceWhatTheAPIDid(t *testing.T) {
 func (e *estate) suspension(meets func(after string, minor int64, want string)) {
 	e.t.Helper()
 	partner := fmt.Sprintf("/admin/partners/%d", e.partner)
+	// The user was locked, which ended the session.
+	e.tokens["user"] = e.newSession(record.Session{Kind: record.SessionUser, Partner: e.partner, User: e.user, Device: record.NewUUID(time.Now())})
+	e.want(200, nil, e.as("user", "GET", "/customers/me/cards", ""))
 	e.want(200, nil, e.as("admin", "PATCH", partner, `{"state":"SUSPENDED"}`))
 	meets("a suspension", 1, "62")
+	e.refused(401, "UNAUTHENTICATED", e.as("user", "GET", "/customers/me/cards", ""))
 	eventually(e.t, time.Second, "the suspended partner is refused", func() error {
 		if r := e.as("partner", "GET", "/secure/partner/balances", ""); r.status != 403 || r.code() != "PARTNER_SUSPENDED" {
 			return errors.New(r.text)
@@ -88,6 +92,7 @@ func (e *estate) suspension(meets func(after string, minor int64, want string)) 
 	})
 	e.want(200, nil, e.as("admin", "PATCH", partner, `{"state":"ACTIVE"}`))
 	meets("the end of a suspension", 1, "00")
+	e.want(200, nil, e.as("user", "GET", "/customers/me/cards", ""))
 }
 
 // Goal: a partner balance that payments bring below its threshold is told of once, and again only after a reload.
@@ -135,7 +140,7 @@ func TestLowDepositIsToldOnce(t *testing.T) {
 func (e *estate) lowEvents(balance string) (n int) {
 	e.t.Helper()
 	e.do(func(ctx context.Context, tx *records.Tx) error {
-		l, err := tx.Events(ctx, e.partner, record.Page{})
+		l, err := tx.Events(ctx, record.EventFilter{Partner: e.partner}, record.Page{})
 		n = 0
 		for i := range l.Items {
 			if l.Items[i].Kind == record.EventLowBalance && strings.Contains(string(l.Items[i].Body), balance) {

@@ -27,7 +27,7 @@ type Tx interface {
 	SetBalanceState(ctx context.Context, partner authz.PartnerID, id record.UUID, to record.BalanceState) (record.Balance, error)
 	SetThreshold(ctx context.Context, partner authz.PartnerID, id record.UUID, amount int64, at time.Time) (record.Balance, error)
 	Move(ctx context.Context, m *record.Movement) error
-	Statement(ctx context.Context, id authz.BalanceID, page record.Page) (record.List[record.Line], error)
+	Statement(ctx context.Context, f record.StatementFilter, page record.Page) (record.List[record.Line], error)
 	Summary(ctx context.Context) ([]record.Summary, error)
 
 	AskReload(ctx context.Context, m *record.Movement, lives time.Duration) (record.Approval, error)

@@ -19,7 +19,7 @@ type ownCreateRequest struct {
 type ownListRequest struct{ mgmt.Page }
 
 type ownStatementRequest struct {
-	mgmt.Page
+	period
 	ID record.UUID `path:"id"`
 }
 
@@ -98,7 +98,7 @@ func ownStatement(ctx context.Context, c *mgmt.Call, in *ownStatementRequest) (S
 	if err != nil {
 		return Statement{}, err
 	}
-	return statementOf(ctx, c, &b, in.Page)
+	return statementOf(ctx, c, &b, in.period)
 }
 
 func setThreshold(ctx context.Context, c *mgmt.Call, in *thresholdRequest) (Balance, error) {

@@ -26,8 +26,15 @@ type Line struct {
 // Statement is a page of a balance's entries, newest first.
 type Statement struct{ mgmt.List[Line] }
 
-func statementOf(ctx context.Context, c *mgmt.Call, b *record.Balance, page mgmt.Page) (Statement, error) {
-	l, err := mgmt.In[Tx](c).Statement(ctx, b.ID, page.Ask())
+// period chooses a part of a statement.
+type period struct {
+	mgmt.Page
+	Since time.Time `query:"since"`
+	Until time.Time `query:"until"`
+}
+
+func statementOf(ctx context.Context, c *mgmt.Call, b *record.Balance, in period) (Statement, error) {
+	l, err := mgmt.In[Tx](c).Statement(ctx, record.StatementFilter{Balance: b.ID, Since: in.Since, Until: in.Until}, in.Ask())
 	return Statement{mgmt.Show(l, func(l *record.Line) Line {
 		s := Line{At: l.At, Kind: l.Kind, Amount: l.Amount, Currency: b.Currency.Alpha(), Movement: l.Movement, ExternalID: l.ExternalID,
 			Description: l.Description}

@@ -21,6 +21,8 @@ type createRequest struct {
 type listRequest struct {
 	mgmt.Owner
 	mgmt.Page
+	Currency string              `query:"currency" rule:"format=currency"`
+	State    record.BalanceState `query:"state" rule:"enum=ACTIVE|LOCKED|CLOSED"`
 }
 
 type readRequest struct {
@@ -30,7 +32,7 @@ type readRequest struct {
 
 type statementRequest struct {
 	mgmt.Owner
-	mgmt.Page
+	period
 	ID record.UUID `path:"id"`
 }
 
@@ -44,7 +46,7 @@ func userRoutes(channel mgmt.Channel, path string, create, read mgmt.Roles) []mg
 	created.Status = http.StatusCreated
 	return []mgmt.Bound{
 		mgmt.Handle(created, createBalance),
-		mgmt.Handle(row(http.MethodGet, path, "", read, "A user's balances"), listBalances),
+		mgmt.Handle(row(http.MethodGet, path, "", read, "A user's balances, each with its cards"), listBalances),
 		mgmt.Handle(row(http.MethodGet, path+"/{id}", "", read, "A balance and its cards"), readBalance),
 		mgmt.Handle(row(http.MethodGet, path+"/{id}/transactions", "", read, "The statement of a balance; CSV by Accept"), statement),
 	}
@@ -72,14 +74,27 @@ func createBalance(ctx context.Context, c *mgmt.Call, in *createRequest) (Balanc
 	return shown(&b), nil
 }
 
-func listBalances(ctx context.Context, c *mgmt.Call, in *listRequest) (mgmt.List[Balance], error) {
+func listBalances(ctx context.Context, c *mgmt.Call, in *listRequest) (all mgmt.List[WithCards], err error) {
 	tx := mgmt.In[Tx](c)
 	u, err := tx.User(ctx, c.Partner, in.User(c))
 	if err != nil {
-		return mgmt.List[Balance]{}, err
+		return all, err
 	}
-	l, err := tx.BalancesOf(ctx, record.BalanceFilter{Partner: u.Partner, User: u.ID}, in.Ask())
-	return mgmt.Show(l, shown), err
+	f := record.BalanceFilter{Partner: u.Partner, User: u.ID, State: in.State}
+	if in.Currency != "" {
+		if f.Currency, err = money.ByAlpha(in.Currency); err != nil {
+			return all, problem.New(problem.Validation,
+				problem.Field{In: "query", Pointer: "currency", Rule: "must be a currency of ISO 4217"})
+		}
+	}
+	l, err := tx.BalancesOf(ctx, f, in.Ask())
+	all = mgmt.Show(l, func(b *record.Balance) (s WithCards) {
+		if err == nil {
+			s, err = withCards(ctx, c, b)
+		}
+		return s
+	})
+	return all, err
 }
 
 // of is a balance that is this user's.
@@ -104,7 +119,7 @@ func statement(ctx context.Context, c *mgmt.Call, in *statementRequest) (Stateme
 	if err != nil {
 		return Statement{}, err
 	}
-	return statementOf(ctx, c, &b, in.Page)
+	return statementOf(ctx, c, &b, in.period)
 }
 
 type moveRequest struct {

@@ -34,6 +34,7 @@ type Tx interface {
 		at time.Time) (record.Card, bool, error)
 	UnlockCard(ctx context.Context, partner authz.PartnerID, id authz.CardID, by record.LockSource, at time.Time) (record.Card, error)
 	MoveCard(ctx context.Context, partner authz.PartnerID, id authz.CardID, a record.CardAction, at time.Time) (record.Card, error)
+	Order(ctx context.Context, partner authz.PartnerID, id record.UUID) (record.Order, error)
 	ActivateCard(ctx context.Context, partner authz.PartnerID, id authz.CardID, at time.Time) (record.Card, error)
 	ResetCVV(ctx context.Context, partner authz.PartnerID, id authz.CardID, at time.Time) (record.Card, error)
 	SetPIN(ctx context.Context, partner authz.PartnerID, id authz.CardID, pin pan.Secret, at time.Time) (record.Card, error)
@@ -61,7 +62,7 @@ type Card struct {
 	LockSource  string       `json:"lockSource,omitempty" rule:"enum=USER|PARTNER|OPERATOR|OUTSIDE|PIN"`
 	Number      string       `json:"maskedNumber"`
 	Last4       string       `json:"lastFourDigits"`
-	Expiry      string       `json:"expiryDate" rule:"format=date"`
+	Expiry      string       `json:"exp" rule:"format=date"`
 	Currency    string       `json:"currency" rule:"format=currency"`
 	HolderName  string       `json:"holderName,omitempty"`
 	Description string       `json:"description,omitempty"`

@@ -6,6 +6,7 @@ import (
 	"holdfast/authz"
 	"holdfast/authz/record"
 	"holdfast/mgmt"
+	"holdfast/mgmt/orders"
 )
 
 // lockIn asks for a lock by the number of its reason in the seed's table.
@@ -67,5 +68,11 @@ func activate(ctx context.Context, c *mgmt.Call, in *ref) (Card, error) {
 		return Card{}, err
 	}
 	card, err := tx.ActivateCard(ctx, k.partner, k.card, c.At)
+	if err == nil && !card.OrderedBy.IsZero() {
+		var o record.Order
+		if o, err = tx.Order(ctx, card.Partner, card.OrderedBy); err == nil {
+			err = orders.Tell(ctx, tx, &o, c.At)
+		}
+	}
 	return show(&card, c.At), err
 }

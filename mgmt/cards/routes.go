@@ -98,7 +98,9 @@ func issueRoutes() []mgmt.Bound {
 type listIn struct {
 	mgmt.Owner
 	mgmt.Page
-	Balance record.UUID `query:"balanceId"`
+	Balance record.UUID     `query:"balanceId"`
+	Kind    record.CardKind `query:"kind" rule:"enum=VIRTUAL|PHYSICAL|DIGITAL_FIRST"`
+	Status  string          `query:"status" rule:"enum=INACTIVE|ACTIVE|LOCKED|EXPIRED"`
 }
 
 func list(ctx context.Context, c *mgmt.Call, in *listIn) (mgmt.List[Card], error) {
@@ -107,7 +109,7 @@ func list(ctx context.Context, c *mgmt.Call, in *listIn) (mgmt.List[Card], error
 	if err != nil {
 		return mgmt.List[Card]{}, err
 	}
-	f := record.CardFilter{Partner: u.Partner, User: u.ID}
+	f := record.CardFilter{Partner: u.Partner, User: u.ID, Kind: in.Kind, Status: in.Status, At: c.At}
 	if !in.Balance.IsZero() {
 		b, err := tx.Balance(ctx, u.Partner, in.Balance)
 		if err == nil && b.User != u.ID {

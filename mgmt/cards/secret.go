@@ -23,14 +23,14 @@ func (guarded) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "****") }
 // LogValue is the mask for log/slog.
 func (guarded) LogValue() slog.Value { return slog.StringValue("****") }
 
-// FullCard is a card for its holder.
+// FullCard is a card for its holder, with the names that the seed's sample has.
 type FullCard struct {
 	ID       authz.CardID `json:"cardId"`
 	Resource record.UUID  `json:"resourceId"`
 	Balance  record.UUID  `json:"balanceId"`
-	Number   guarded      `json:"cardNumber" rule:"min=12 max=19"`
-	Expiry   string       `json:"expiryDate" rule:"format=date"`
-	CVC2     guarded      `json:"cvc2" rule:"min=3 max=4"`
+	Number   guarded      `json:"cardNo" rule:"min=12 max=19"`
+	Expiry   string       `json:"exp" rule:"format=date"`
+	CVC2     guarded      `json:"cvv" rule:"min=3 max=4"`
 	Status   string       `json:"status"`
 }
 
@@ -75,11 +75,14 @@ func resetAnyCVV(ctx context.Context, c *mgmt.Call, in *ref) (Card, error) {
 	return show(&card, c.At), err
 }
 
+// NewPIN is the PIN that a holder chose.
+type NewPIN struct {
+	PIN guarded `json:"pin" rule:"format=digits min=4 max=12"`
+}
+
 type pinIn struct {
 	ref
-	Body struct {
-		PIN guarded `json:"pin" rule:"format=digits min=4 max=12"`
-	}
+	Body NewPIN
 }
 
 // Check refuses the PINs that are tried first: one digit all over, and digits in a row.

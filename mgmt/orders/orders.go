@@ -147,7 +147,7 @@ func place(ctx context.Context, c *mgmt.Call, tx Tx, partner authz.PartnerID, o 
 		return Order{}, err
 	}
 	c.Object("order " + o.ID.String())
-	return show(o), tell(ctx, tx, o, c.At)
+	return show(o), Tell(ctx, tx, o, c.At)
 }
 
 func read(ctx context.Context, c *mgmt.Call, in *readIn) (Order, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"holdfast/authz"
 	"holdfast/authz/record"
 	"holdfast/mgmt"
 )
@@ -96,12 +97,32 @@ func write(ctx context.Context, tx Tx, o record.Order, s record.Step, at time.Ti
 	if err := tx.StepOrder(ctx, &o, s, at); err != nil || !changed {
 		return err
 	}
-	return tell(ctx, tx, &o, at)
+	return Tell(ctx, tx, &o, at)
 }
 
-// tell writes the event of an order's state.
-func tell(ctx context.Context, tx Tx, o *record.Order, at time.Time) error {
-	body, err := json.Marshal(show(o))
+// told is the body of an order's event; what goes out names a card in both ways.
+type told struct {
+	Order
+	Resource record.UUID `json:"resourceId,omitzero"`
+}
+
+// Teller is what [Tell] needs of a transaction.
+type Teller interface {
+	Card(ctx context.Context, partner authz.PartnerID, id authz.CardID) (record.Card, error)
+	Emit(ctx context.Context, e *record.Event) error
+}
+
+// Tell writes the event of an order's state.
+func Tell(ctx context.Context, tx Teller, o *record.Order, at time.Time) error {
+	t := told{Order: show(o)}
+	if t.Card != 0 {
+		c, err := tx.Card(ctx, o.Partner, t.Card)
+		if err != nil {
+			return err
+		}
+		t.Resource = c.PublicID
+	}
+	body, err := json.Marshal(t)
 	if err != nil {
 		return err
 	}

@@ -60,13 +60,15 @@ type auditRequest struct {
 	Actor  string          `query:"actor" rule:"max=100"`
 	Action string          `query:"action" rule:"max=60"`
 	Object string          `query:"object" rule:"max=100"`
+	Since  time.Time       `query:"since"`
+	Until  time.Time       `query:"until"`
 }
 
 func auditRoute() mgmt.Bound {
 	return mgmt.Handle(row(http.MethodGet, "/admin/audit", mgmt.RolesAM, "", "Who did what; CSV by Accept"),
 		func(ctx context.Context, c *mgmt.Call, in *auditRequest) (Trail, error) {
-			l, err := mgmt.In[Tx](c).Audits(ctx, record.AuditFilter{Chain: in.Chain, Actor: in.Actor, Action: in.Action, Object: in.Object},
-				in.Ask())
+			l, err := mgmt.In[Tx](c).Audits(ctx, record.AuditFilter{Chain: in.Chain, Actor: in.Actor, Action: in.Action, Object: in.Object,
+				Since: in.Since, Until: in.Until}, in.Ask())
 			return Trail{mgmt.Show(l, shownAudit)}, err
 		})
 }

@@ -17,16 +17,19 @@ func Routes() []mgmt.Bound {
 		return r
 	}
 	const lists, reads = "List transactions, the newest first", "Read a transaction"
-	some := func(ctx context.Context, c *mgmt.Call, in *listAny) (mgmt.List[Transaction], error) {
-		return list(ctx, c, in.User, &in.listIn)
-	}
 	return []mgmt.Bound{
 		mgmt.Handle(row("/customers/me/transactions", mgmt.Customers, lists),
 			func(ctx context.Context, c *mgmt.Call, in *listIn) (mgmt.List[Transaction], error) {
-				return list(ctx, c, c.User, in)
+				return list(ctx, c, c.Partner, c.User, in)
 			}),
-		mgmt.Handle(row("/secure/transactions", mgmt.Secure, lists), some),
-		mgmt.Handle(row("/admin/transactions", mgmt.Admin, lists), some),
+		mgmt.Handle(row("/secure/transactions", mgmt.Secure, lists),
+			func(ctx context.Context, c *mgmt.Call, in *listAny) (mgmt.List[Transaction], error) {
+				return list(ctx, c, c.Partner, in.User, &in.listIn)
+			}),
+		mgmt.Handle(row("/admin/transactions", mgmt.Admin, lists),
+			func(ctx context.Context, c *mgmt.Call, in *listAll) (mgmt.List[Transaction], error) {
+				return list(ctx, c, in.Partner, in.User, &in.listIn)
+			}),
 		mgmt.Handle(row("/customers/me/transactions/{id}", mgmt.Customers, reads), read),
 		mgmt.Handle(row("/secure/transactions/{id}", mgmt.Secure, reads), read),
 		mgmt.Handle(row("/admin/transactions/{id}", mgmt.Admin, reads), read),

@@ -62,6 +62,7 @@ type listIn struct {
 	mgmt.Page
 	Card    authz.CardID `query:"cardId" rule:"min=1"`
 	Balance record.UUID  `query:"balanceId"`
+	Status  string       `query:"status" rule:"enum=AUTHORIZED|CLEARED|REVERSED|EXPIRED|DECLINED"`
 	Since   time.Time    `query:"since"`
 	Until   time.Time    `query:"until"`
 }
@@ -72,11 +73,17 @@ type listAny struct {
 	User authz.UserID `query:"customerId" rule:"min=1"`
 }
 
-func list(ctx context.Context, c *mgmt.Call, user authz.UserID, in *listIn) (mgmt.List[Transaction], error) {
+// listAll also chooses by partner.
+type listAll struct {
+	listAny
+	Partner authz.PartnerID `query:"partnerId" rule:"min=1"`
+}
+
+func list(ctx context.Context, c *mgmt.Call, partner authz.PartnerID, user authz.UserID, in *listIn) (mgmt.List[Transaction], error) {
 	tx := mgmt.In[Tx](c)
-	f := record.TransactionFilter{Partner: c.Partner, User: user, Card: in.Card, Since: in.Since, Until: in.Until}
+	f := record.TransactionFilter{Partner: partner, User: user, Card: in.Card, Status: in.Status, Since: in.Since, Until: in.Until}
 	if !in.Balance.IsZero() {
-		b, err := tx.Balance(ctx, c.Partner, in.Balance)
+		b, err := tx.Balance(ctx, partner, in.Balance)
 		if err == nil && user != 0 && b.User != user {
 			err = authz.ErrNotFound
 		}

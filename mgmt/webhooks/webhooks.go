@@ -29,12 +29,12 @@ type Tx interface {
 	mgmt.Tx
 	InsertEndpoint(ctx context.Context, e *record.Endpoint) error
 	Endpoint(ctx context.Context, partner authz.PartnerID, id record.UUID) (record.Endpoint, error)
-	Endpoints(ctx context.Context, partner authz.PartnerID) ([]record.Endpoint, error)
+	Endpoints(ctx context.Context, partner authz.PartnerID, page record.Page) (record.List[record.Endpoint], error)
 	UpdateEndpoint(ctx context.Context, e *record.Endpoint) error
 
 	Emit(ctx context.Context, e *record.Event) error
 	Event(ctx context.Context, partner authz.PartnerID, id record.UUID) (record.Event, error)
-	Events(ctx context.Context, partner authz.PartnerID, page record.Page) (record.List[record.Event], error)
+	Events(ctx context.Context, f record.EventFilter, page record.Page) (record.List[record.Event], error)
 	Deliveries(ctx context.Context, partner authz.PartnerID, event record.UUID) ([]record.Delivery, error)
 	Attempts(ctx context.Context, event, endpoint record.UUID) ([]record.Attempt, error)
 	Resend(ctx context.Context, partner authz.PartnerID, event, endpoint record.UUID, at time.Time) error
@@ -145,18 +145,9 @@ func rotate(ctx context.Context, c *mgmt.Call, in *rotateIn) (NewEndpoint, error
 	return reveal(&e), nil
 }
 
-// Endpoints are all of a partner's.
-type Endpoints struct {
-	Items []Endpoint `json:"items"`
-}
-
-func list(ctx context.Context, c *mgmt.Call, _ *mgmt.None) (Endpoints, error) {
-	all, err := mgmt.In[Tx](c).Endpoints(ctx, c.Partner)
-	out := Endpoints{Items: []Endpoint{}}
-	for i := range all {
-		out.Items = append(out.Items, show(&all[i]))
-	}
-	return out, err
+func list(ctx context.Context, c *mgmt.Call, in *mgmt.Page) (mgmt.List[Endpoint], error) {
+	all, err := mgmt.In[Tx](c).Endpoints(ctx, c.Partner, in.Ask())
+	return mgmt.Show(all, show), err
 }
 
 type changeIn struct {
@@ -191,7 +182,8 @@ type replayIn struct {
 	}
 }
 
-// Replayed tells how many deliveries are on their way again.
+// Replayed tells how many deliveries are on their way. Of what never went to the endpoint these are 1000 at most: who asks
+// until the count is 0 has all.
 type Replayed struct {
 	Count int64 `json:"count"`
 }
@@ -216,8 +208,14 @@ type Event struct {
 
 func showEvent(e *record.Event) Event { return Event{e.ID, e.Kind, e.Subject, e.CreatedAt} }
 
-func listEvents(ctx context.Context, c *mgmt.Call, in *mgmt.Page) (mgmt.List[Event], error) {
-	all, err := mgmt.In[Tx](c).Events(ctx, c.Partner, in.Ask())
+type eventsIn struct {
+	mgmt.Page
+	Kind    string `query:"event" rule:"enum=transaction|card.locked|card.unlocked|kyc.decided|order.state|balance.low"`
+	Subject string `query:"subject" rule:"max=100"` // such as "card 5001"
+}
+
+func listEvents(ctx context.Context, c *mgmt.Call, in *eventsIn) (mgmt.List[Event], error) {
+	all, err := mgmt.In[Tx](c).Events(ctx, record.EventFilter{Partner: c.Partner, Kind: in.Kind, Subject: in.Subject}, in.Ask())
 	return mgmt.Show(all, showEvent), err
 }
 

@@ -58,7 +58,7 @@ var rooms = map[string][]string{
 	"mgmt/balances":     room(),
 	"mgmt/partners":     room("mgmt/jwe"),
 	"mgmt/mail":         with(leaves, "authz", "authz/record"),
-	"mgmt/cards":        with(leaves, "authz", "authz/record", "mgmt", "mgmt/problem"),
+	"mgmt/cards":        with(leaves, "authz", "authz/record", "mgmt", "mgmt/orders", "mgmt/problem"),
 	"mgmt/orders":       with(leaves, "authz", "authz/record", "mgmt", "mgmt/problem"),
 	"mgmt/transactions": with(leaves, "authz", "authz/record", "mgmt"),
 	"mgmt/webhooks":     with(leaves, "authz", "authz/record", "mgmt"),

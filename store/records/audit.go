@@ -49,7 +49,8 @@ func (t *Tx) Audit(ctx context.Context, a *record.Audit) error {
 
 // Audits lists those of a chain that the filter chooses, newest first.
 func (t *Tx) Audits(ctx context.Context, f record.AuditFilter, page record.Page) (record.List[record.Audit], error) {
-	w := by("chain = ?", int64(f.Chain)).text("actor", f.Actor).text("action", f.Action).text("object", f.Object)
+	w := by("chain = ?", int64(f.Chain)).text("actor", f.Actor).text("action", f.Action).text("object", f.Object).
+		between("at", f.Since, f.Until)
 	cursor, err := page.NumberCursor()
 	if err != nil {
 		return record.List[record.Audit]{}, err

@@ -220,8 +220,8 @@ GROUP BY currency ORDER BY currency`)
 }
 
 // Statement lists the postings of a balance, newest first.
-func (t *Tx) Statement(ctx context.Context, id authz.BalanceID, page record.Page) (record.List[record.Line], error) {
-	w := by("p.balance_id = ?", int64(id)).and("p.account = 'BALANCE'")
+func (t *Tx) Statement(ctx context.Context, f record.StatementFilter, page record.Page) (record.List[record.Line], error) {
+	w := by("p.balance_id = ?", int64(f.Balance)).and("p.account = 'BALANCE'").between("p.posted_at", f.Since, f.Until)
 	if page.Cursor != "" {
 		var at, group, line int64
 		if n, err := fmt.Sscanf(page.Cursor, "%d.%d.%d", &at, &group, &line); n != 3 || err != nil ||

@@ -127,7 +127,18 @@ func (t *Tx) Card(ctx context.Context, partner authz.PartnerID, id authz.CardID)
 
 // Cards lists those that the filter chooses.
 func (t *Tx) Cards(ctx context.Context, f record.CardFilter, page record.Page) (record.List[record.Card], error) {
-	w := new(where).number("partner_id", int64(f.Partner)).number("user_id", int64(f.User)).number("balance_id", int64(f.Balance))
+	w := new(where).number("partner_id", int64(f.Partner)).number("user_id", int64(f.User)).number("balance_id", int64(f.Balance)).
+		text("kind", string(f.Kind))
+	month := int64(authz.MonthOf(f.At))
+	switch f.Status {
+	case "LOCKED":
+		w.and("lock <> 0")
+	case "EXPIRED":
+		w.and("lock = 0").and("expiry < ?", month)
+	case "ACTIVE", "INACTIVE":
+		state := map[string]authz.CardState{"ACTIVE": authz.CardActive, "INACTIVE": authz.CardInactive}[f.Status]
+		w.and("lock = 0").and("expiry >= ?", month).and("state = ?", int64(state))
+	}
 	if !f.All {
 		w.and("state IN (?, ?)", int64(authz.CardInactive), int64(authz.CardActive))
 	}

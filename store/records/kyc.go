@@ -27,19 +27,35 @@ func readWords[S ~string](text string) []S {
 	return all
 }
 
-// SetKYC writes the outcome of the partner's own process and keeps it as a case that is decided.
+// SetKYC writes the outcome of the partner's own process and keeps it as a case that is decided. A case of ours that is still
+// open ends with it; an outcome that is so already changes nothing.
 func (t *Tx) SetKYC(ctx context.Context, partner authz.PartnerID, id authz.UserID, to record.KYCState, by string,
 	at time.Time) (record.User, error) {
 	u, err := t.lockUser(ctx, partner, id)
-	if err != nil {
+	if err != nil || u.State != record.UserRemoved && u.KYC == to {
 		return u, err
 	}
 	if err := t.toKYC(ctx, &u, to, record.KYCByPartner); err != nil {
 		return u, err
 	}
+	if err := t.endKYC(ctx, id, to, by, "the partner decided", at); err != nil {
+		return u, err
+	}
 	c := record.KYCCase{ID: record.NewUUID(at), Version: 1, Partner: u.Partner, User: id, State: to, Method: record.KYCByPartner,
 		DecidedBy: by, OpenedAt: at, DecidedAt: at}
 	return u, kycCases.insert(ctx, t.q, &c)
+}
+
+// endKYC ends the cases of a user, whose row is locked, that nobody is to decide any more.
+func (t *Tx) endKYC(ctx context.Context, user authz.UserID, as record.KYCState, who, note string, at time.Time) error {
+	open, err := kycCases.all(ctx, t.q, by("user_id = ?", int64(user)).and("state = ?", string(record.KYCInProgress)), "")
+	for i := range open {
+		if err == nil {
+			open[i].State, open[i].DecidedBy, open[i].Note, open[i].DecidedAt = as, who, note, at
+			err = kycCases.update(ctx, t.q, &open[i])
+		}
+	}
+	return err
 }
 
 func (t *Tx) toKYC(ctx context.Context, u *record.User, to record.KYCState, method record.KYCMethod) error {
@@ -79,13 +95,8 @@ func (t *Tx) KYCCase(ctx context.Context, partner authz.PartnerID, id record.UUI
 
 // KYCCases lists those that the filter chooses.
 func (t *Tx) KYCCases(ctx context.Context, f record.KYCFilter, page record.Page) (record.List[record.KYCCase], error) {
-	w := new(where).number("partner_id", int64(f.Partner)).number("user_id", int64(f.User)).text("state", string(f.State))
-	if !f.Since.IsZero() {
-		w.and("opened_at >= ?", f.Since.UnixMicro())
-	}
-	if !f.Until.IsZero() {
-		w.and("opened_at < ?", f.Until.UnixMicro())
-	}
+	w := new(where).number("partner_id", int64(f.Partner)).number("user_id", int64(f.User)).text("state", string(f.State)).
+		between("opened_at", f.Since, f.Until)
 	return kycCases.page(ctx, t.q, w, page, func(c *record.KYCCase) string { return c.ID.String() })
 }
 

@@ -164,16 +164,16 @@ func testMoney(t *testing.T, o *office) {
 				t.Errorf("summary %+v, want %v", s, want)
 			}
 		}
-		first, err := tx.Statement(ctx, eur.ID, record.Page{Limit: 1})
+		first, err := tx.Statement(ctx, record.StatementFilter{Balance: eur.ID}, record.Page{Limit: 1})
 		if err != nil || len(first.Items) != 1 || first.Items[0].Amount != -15 || first.Items[0].ExternalID == "" || first.Next == "" {
 			t.Fatalf("statement %+v, %v", first, err)
 		}
-		second, err := tx.Statement(ctx, eur.ID, record.Page{Limit: 5, Cursor: first.Next})
+		second, err := tx.Statement(ctx, record.StatementFilter{Balance: eur.ID}, record.Page{Limit: 5, Cursor: first.Next})
 		if err != nil || len(second.Items) != 1 || second.Items[0].Amount != 60 || second.Items[0].Movement != topUp.ID ||
 			second.Next != "" {
 			t.Errorf("statement, second page %+v, %v", second, err)
 		}
-		if _, err := tx.Statement(ctx, eur.ID, record.Page{Cursor: "7.8"}); !errors.Is(err, record.ErrCursor) {
+		if _, err := tx.Statement(ctx, record.StatementFilter{Balance: eur.ID}, record.Page{Cursor: "7.8"}); !errors.Is(err, record.ErrCursor) {
 			t.Errorf("a strange cursor: %v", err)
 		}
 		all, err := tx.Movements(ctx, eur.ID, record.Page{})
@@ -274,7 +274,7 @@ func testThresholds(t *testing.T, o *office) {
 	o.fund(user, 100)
 	events := func() (n int) {
 		o.must(func(tx *records.Tx) error {
-			all, err := tx.Events(ctx, o.partner.ID, record.Page{})
+			all, err := tx.Events(ctx, record.EventFilter{Partner: o.partner.ID}, record.Page{})
 			for _, e := range all.Items {
 				if e.Kind != record.EventLowBalance || e.Subject != deposit.PublicID.String() || !strings.Contains(string(e.Body),
 					`"threshold":50`) {

@@ -2,8 +2,10 @@ package records
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"holdfast/authz"
@@ -25,7 +27,7 @@ var endpoints = table[record.Endpoint]{
 	},
 }
 
-const endpointsMax = 10 // of a partner
+const endpointsMax = 10 // of a partner: less than a page
 
 func endpointContext(id record.UUID) string { return "endpoint " + id.String() }
 
@@ -37,8 +39,8 @@ func (t *Tx) InsertEndpoint(ctx context.Context, e *record.Endpoint) error {
 	if _, err := lockRows(ctx, t.q, "SELECT id FROM partners WHERE id = $1"+ForUpdate, int64(e.Partner)); err != nil {
 		return err
 	}
-	all, err := t.Endpoints(ctx, e.Partner)
-	if err != nil || len(all) >= endpointsMax {
+	all, err := t.Endpoints(ctx, e.Partner, record.Page{})
+	if err != nil || len(all.Items) >= endpointsMax {
 		return orElse(err, record.ErrTooMany)
 	}
 	e.ID, e.Version = record.NewUUID(e.CreatedAt), 1
@@ -76,11 +78,12 @@ func (t *Tx) Endpoint(ctx context.Context, partner authz.PartnerID, id record.UU
 	return e, t.openEndpoint(&e)
 }
 
-// Endpoints lists all of a partner's, oldest first, without their secrets.
-func (t *Tx) Endpoints(ctx context.Context, partner authz.PartnerID) ([]record.Endpoint, error) {
-	all, err := endpoints.all(ctx, t.q, by("partner_id = ?", int64(partner)), fmt.Sprintf(" ORDER BY id LIMIT %d", endpointsMax))
-	for i := range all {
-		all[i].Secret, all[i].OldSecret = nil, nil
+// Endpoints lists a partner's, which are no more than a page, without their secrets.
+func (t *Tx) Endpoints(ctx context.Context, partner authz.PartnerID, page record.Page) (record.List[record.Endpoint], error) {
+	all, err := endpoints.page(ctx, t.q, by("partner_id = ?", int64(partner)), page,
+		func(e *record.Endpoint) string { return e.ID.String() })
+	for i := range all.Items {
+		all.Items[i].Secret, all.Items[i].OldSecret = nil, nil
 	}
 	return all, err
 }
@@ -122,11 +125,11 @@ func (t *Tx) Emit(ctx context.Context, e *record.Event) error {
 	if err := events.insert(ctx, t.q, e); err != nil {
 		return err
 	}
-	all, err := t.Endpoints(ctx, e.Partner)
+	all, err := t.Endpoints(ctx, e.Partner, record.Page{})
 	if err != nil {
 		return err
 	}
-	for _, to := range all {
+	for _, to := range all.Items {
 		if to.Disabled || len(to.Kinds) > 0 && !slices.Contains(to.Kinds, e.Kind) {
 			continue
 		}
@@ -144,9 +147,9 @@ func (t *Tx) Event(ctx context.Context, partner authz.PartnerID, id record.UUID)
 	return events.one(ctx, t.q, by("id = ?", id[:]).number("partner_id", int64(partner)))
 }
 
-// Events lists a partner's.
-func (t *Tx) Events(ctx context.Context, partner authz.PartnerID, page record.Page) (record.List[record.Event], error) {
-	return events.page(ctx, t.q, new(where).number("partner_id", int64(partner)), page,
+// Events lists those that the filter chooses.
+func (t *Tx) Events(ctx context.Context, f record.EventFilter, page record.Page) (record.List[record.Event], error) {
+	return events.page(ctx, t.q, new(where).number("partner_id", int64(f.Partner)).text("kind", f.Kind).text("subject", f.Subject), page,
 		func(e *record.Event) string { return e.ID.String() })
 }
 
@@ -234,23 +237,58 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)`, a.Event[:], a.Endpoint[:], a.Number, micro
 	return wrap("insert attempt", err)
 }
 
-// Resend makes a delivery pending again, whatever became of it. It has [record.AttemptsMax] tries less those made, and
-// one at least.
+// Resend makes a delivery pending again, whatever became of it, or for the first time when the event never went to the
+// endpoint. It has [record.AttemptsMax] tries less those made, and one at least.
 func (t *Tx) Resend(ctx context.Context, partner authz.PartnerID, event, endpoint record.UUID, at time.Time) error {
 	n, err := t.q.Exec(ctx, `UPDATE deliveries SET state = 'PENDING', next_at = $1, leased_to = 0
 WHERE event_id = $2 AND endpoint_id = $3 AND partner_id = $4`, at.UnixMicro(), event[:], endpoint[:], int64(partner))
-	if err == nil && n == 0 {
-		err = authz.ErrNotFound
+	if err != nil || n > 0 {
+		return wrap("resend", err)
 	}
-	return wrap("resend", err)
+	e, err := t.Event(ctx, partner, event)
+	if err == nil {
+		_, err = t.Endpoint(ctx, partner, endpoint)
+	}
+	if err != nil {
+		return wrap("resend", err)
+	}
+	return deliveries.insert(ctx, t.q, &record.Delivery{Event: event, Endpoint: endpoint, Partner: partner, State: record.DeliveryPending,
+		NextAt: at, CreatedAt: e.CreatedAt})
 }
 
-// ReplayMissing makes all deliveries to an endpoint pending again that were given up since a moment, and tells how many.
+// replayMax bounds the events of one replay that never went to the endpoint: others wait for the transaction.
+const replayMax = 1000
+
+// ReplayMissing sends to an endpoint what it has missed since a moment, and tells how much: the deliveries that were given
+// up, and the events that it wants and that never went to it, because it was disabled or not yet there. Of those it takes
+// the oldest replayMax, and the next call those behind.
 func (t *Tx) ReplayMissing(ctx context.Context, partner authz.PartnerID, endpoint record.UUID, since, at time.Time) (int64, error) {
+	e, err := t.Endpoint(ctx, partner, endpoint)
+	if err != nil {
+		return 0, err
+	}
+	var floor record.UUID // of the ids of that moment
+	binary.BigEndian.PutUint64(floor[:], uint64(max(0, since.UnixMilli()))<<16)
+	args, wanted := []any{endpoint[:], floor[:], since.UnixMicro()}, ""
+	if len(e.Kinds) > 0 {
+		wanted = " AND e.kind IN (" + holders(len(args)+1, len(e.Kinds)) + ")"
+		for _, k := range e.Kinds {
+			args = append(args, k)
+		}
+	}
+	missed, err := t.q.Exec(ctx, `INSERT INTO deliveries
+ (event_id, endpoint_id, partner_id, state, attempts, next_at, leased_to, created_at)
+SELECT e.id, p.id, e.partner_id, 'PENDING', 0, e.created_at, 0, e.created_at FROM endpoints p JOIN events e ON e.partner_id = p.partner_id
+WHERE p.id = $1 AND e.id >= $2 AND e.created_at >= $3`+wanted+`
+ AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = e.id AND d.endpoint_id = p.id)
+ORDER BY e.id LIMIT `+strconv.Itoa(replayMax), args...)
+	if err != nil {
+		return 0, wrap("replay what was missed", err)
+	}
 	n, err := t.q.Exec(ctx, `UPDATE deliveries SET state = 'PENDING', next_at = $1, leased_to = 0
 WHERE endpoint_id = $2 AND partner_id = $3 AND state = 'FAILED' AND created_at >= $4`, at.UnixMicro(), endpoint[:], int64(partner),
 		since.UnixMicro())
-	return n, wrap("replay", err)
+	return missed + n, wrap("replay", err)
 }
 
 // Deliveries lists where an event was sent.

@@ -29,8 +29,8 @@ func testOutbox(t *testing.T, o *office) {
 		if err != nil || fmt.Sprint(found) != fmt.Sprint(hook) {
 			t.Errorf("read %+v, %v", found, err)
 		}
-		all, err := tx.Endpoints(ctx, o.partner.ID)
-		if err != nil || len(all) != 2 || all[0].Secret != nil {
+		all, err := tx.Endpoints(ctx, o.partner.ID, record.Page{})
+		if err != nil || len(all.Items) != 2 || all.Items[0].Secret != nil || all.Items[1].Secret != nil {
 			t.Errorf("endpoints %+v, %v", all, err)
 		}
 		return err
@@ -131,6 +131,38 @@ func testOutbox(t *testing.T, o *office) {
 	if to := claim(0, 10, at); len(to) != 1 || to[0].Endpoint.ID != mail.ID || to[0].Event.ID != low.ID {
 		t.Errorf("with the hook disabled: %+v", to)
 	}
+	replay := func(to record.UUID, since time.Time) (n int64) {
+		o.must(func(tx *records.Tx) (err error) {
+			hook.Disabled = false
+			if err = tx.UpdateEndpoint(ctx, &hook); err == nil {
+				n, err = tx.ReplayMissing(ctx, o.partner.ID, to, since, at)
+			}
+			return err
+		})
+		return n
+	}
+	if n := replay(mail.ID, storetest.Epoch); n != 0 { // it does not want the first
+		t.Errorf("%d events are replayed to the mailbox", n)
+	}
+	if n := replay(hook.ID, at.Add(time.Second)); n != 0 {
+		t.Errorf("%d events from before the moment are replayed", n)
+	}
+	if n := replay(hook.ID, at); n != 1 {
+		t.Errorf("%d events are replayed that came while the hook was disabled, want 1", n)
+	}
+	if to := claim(0, 10, at); len(to) != 1 || to[0].Endpoint.ID != hook.ID || to[0].Event.ID != low.ID {
+		t.Errorf("what was missed: %+v", to)
+	}
+	if err := o.try(func(tx *records.Tx) error {
+		_, err := tx.ReplayMissing(ctx, o.partner.ID+1, hook.ID, at, at)
+		return err
+	}); !errors.Is(err, authz.ErrNotFound) {
+		t.Errorf("another partner's replay: %v", err)
+	}
+	o.must(func(tx *records.Tx) error {
+		hook.Disabled = true
+		return tx.UpdateEndpoint(ctx, &hook)
+	})
 	o.claimedOnce(at)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"holdfast/authz"
 	"holdfast/authz/money"
@@ -111,15 +112,37 @@ func listedRows(f record.TransactionFilter) (condition string, argument int64) {
 
 func chosen(f record.TransactionFilter) *where {
 	w := by("a.kind NOT IN (?, ?)", int64(authz.Reversal), int64(authz.HoldExpiry)).number("a.partner_id", int64(f.Partner)).
-		number("c.user_id", int64(f.User)).number("c.balance_id", int64(f.Balance)).number("c.id", int64(f.Card))
-	if !f.Since.IsZero() {
-		w.and("a.received_at >= ?", f.Since.UnixMicro())
-	}
-	if !f.Until.IsZero() {
-		w.and("a.received_at < ?", f.Until.UnixMicro())
+		number("c.user_id", int64(f.User)).number("c.balance_id", int64(f.Balance)).number("c.id", int64(f.Card)).
+		between("a.received_at", f.Since, f.Until)
+	if f.Status != "" {
+		w.status(f.Status)
 	}
 	return w
 }
+
+// status adds the condition that a row's word is the one of [record.TransactionState]: of an answer that refused it is
+// DECLINED, of the others it is by the state.
+func (w *where) status(word string) {
+	var taken, states []any
+	for r := range authz.Reason(authz.ReasonCount) {
+		if record.TransactionState(authz.StateAuthorized, r) != "DECLINED" {
+			taken = append(taken, int64(r))
+		}
+	}
+	for s := authz.StateDeclined; s <= authz.StatePromised; s++ {
+		if record.TransactionState(s, authz.Approved) == word {
+			states = append(states, int64(s))
+		}
+	}
+	if word == "DECLINED" {
+		w.and("a.answered NOT IN ("+marks(len(taken))+")", taken...)
+		return
+	}
+	w.and("a.answered IN ("+marks(len(taken))+")", taken...).and("a.state IN ("+marks(len(states))+")", states...)
+}
+
+// marks are so many places of arguments of a condition.
+func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
 
 // Transaction reads one of a partner's by its name.
 func (t *Tx) Transaction(ctx context.Context, partner authz.PartnerID, id record.UUID) (record.Transaction, error) {

@@ -178,7 +178,7 @@ func (t *table[T]) all(ctx context.Context, q Querier, w *where, end string) ([]
 func (t *table[T]) page(ctx context.Context, q Querier, w *where, p record.Page, key func(*T) string) (record.List[T], error) {
 	column, _, _ := strings.Cut(t.columns, ",")
 	if p.Cursor != "" {
-		cursor, err := cursorArg(p)
+		cursor, err := cursorArg(p, key(new(T)) == "0") // of nothing, a UUID is empty
 		if err != nil {
 			return record.List[T]{}, err
 		}
@@ -188,13 +188,13 @@ func (t *table[T]) page(ctx context.Context, q Querier, w *where, p record.Page,
 	return paged(all, p, key), err
 }
 
-// cursorArg tells numbers and UUIDs apart by their form.
-func cursorArg(p record.Page) (any, error) {
-	if strings.Contains(p.Cursor, "-") {
-		u, err := p.UUIDCursor()
-		return u[:], err
+// cursorArg is a cursor as the key of its list: the other kind is of another list, and none that the column compares with.
+func cursorArg(p record.Page, numbered bool) (any, error) {
+	if numbered {
+		return p.NumberCursor()
 	}
-	return p.NumberCursor()
+	u, err := p.UUIDCursor()
+	return u[:], err
 }
 
 // paged cuts off the one row too many that says that there is another page.
@@ -229,6 +229,17 @@ func (w *where) and(condition string, args ...any) *where {
 func (w *where) number(column string, n int64) *where {
 	if n != 0 {
 		w.and(column+" = ?", n)
+	}
+	return w
+}
+
+// between adds a condition on a time in microseconds, unless the bounds are zero.
+func (w *where) between(column string, since, until time.Time) *where {
+	if !since.IsZero() {
+		w.and(column+" >= ?", since.UnixMicro())
+	}
+	if !until.IsZero() {
+		w.and(column+" < ?", until.UnixMicro())
 	}
 	return w
 }

@@ -174,6 +174,9 @@ func (t *Tx) clearUser(ctx context.Context, u record.User, at time.Time) error {
 	if err != nil || cards {
 		return orElse(err, record.ErrCardsLeft)
 	}
+	if err := t.endKYC(ctx, u.ID, record.KYCRejected, "removal", "the user was removed", at); err != nil {
+		return err
+	}
 	return t.EndAccess(ctx, u.ID, at)
 }
 
