@@ -84,7 +84,7 @@ type ClosedLoad struct {
 // any case.
 func (g *Generator) Open(ctx context.Context, o OpenLoad) (Result, error) {
 	total := o.Rate * o.For.Seconds()
-	if o.Links < 1 || o.Links > linksMax || o.Rate <= 0 || o.Rate > rateMax || total < 1 {
+	if o.Links < 1 || o.Links > linksMax || o.Rate <= 0 || o.Rate > rateMax || o.Tick < 0 || total < 1 {
 		return Result{}, fmt.Errorf("load: %d links and %.1f messages a second for %v cannot be offered", o.Links, o.Rate, o.For)
 	}
 	shared := &run{generator: g, links: uint64(o.Links), first: g.next, total: uint64(total),

@@ -217,8 +217,8 @@ func TestLoadsThatCannotBeAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range []OpenLoad{{0, 1, time.Second}, {1, 0, time.Second}, {1, -5, time.Second}, {1, 10, 0},
-		{linksMax + 1, 10, time.Second}, {1, 2 * rateMax, time.Second}} {
+	for _, o := range []OpenLoad{{0, 1, time.Second, 0}, {1, 0, time.Second, 0}, {1, -5, time.Second, 0}, {1, 10, 0, 0},
+		{linksMax + 1, 10, time.Second, 0}, {1, 2 * rateMax, time.Second, 0}, {1, 10, time.Second, -1}} {
 		if _, err := g.Open(t.Context(), o); err == nil {
 			t.Errorf("%+v is not refused", o)
 		}
