@@ -41,7 +41,7 @@ func (e *ease) after(l *link, x *Exchange, more bool) {
 	case !atOnce:
 	case slow && !more:
 		l.uncork()
-		time.Sleep(easeFor)
+		<-time.After(easeFor) // a rest by design: nothing will say that more has come
 		e.last = time.Now()
 	case !more, e.level%(2*easeYield) == 0:
 		// A peer that always has more to read would keep a processor until it is taken away, and those who decide on
