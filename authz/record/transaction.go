@@ -51,6 +51,7 @@ type Explanation struct {
 	UserBefore, DepositBefore int64 // available
 	UserKnown, DepositKnown   bool  // they were looked at
 	Placed                    int64
+	Stages                    authz.Stages
 }
 
 // TransactionState is the one word of API.md for a row of the journal.

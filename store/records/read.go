@@ -52,6 +52,7 @@ type Explanation struct {
 	Merchant, MCC, Processing   string
 	ReceivedAt                  time.Time
 	BalanceCurrency             int64
+	Stages                      authz.Stages
 }
 
 // Explain reads one authorization row.
@@ -66,12 +67,12 @@ func Explain(ctx context.Context, q Querier, id authz.ID) (Explanation, error) {
 			DepositBefore: r.Int(19), DepositKnown: !r.Null(19), CardID: r.Int(20), Balance: r.Int(21), Deposit: r.Int(22),
 			CardVersion: r.Int(23), STAN: r.Text(24), RRN: r.Text(25), Terminal: r.Text(26), Local: r.Text(27),
 			Merchant: r.Text(28), MCC: r.Text(29), Processing: r.Text(30), ReceivedAt: time.UnixMicro(r.Int(31)).UTC(),
-			BalanceCurrency: r.Int(32)}
+			BalanceCurrency: r.Int(32), Stages: authz.Stages(r.Int(33))}
 		return nil
 	}, `SELECT a.id, a.original_id, a.kind, a.tran, a.peer, a.bin, a.last4, a.amount, a.currency, a.placed, a.held, a.given,
  a.voided, a.state, a.reason, a.answered, a.approval, a.passed, a.user_before, a.deposit_before, a.card_id, a.balance_id,
  a.deposit_id, a.card_version, a.stan, a.rrn, a.terminal, a.local, a.merchant, a.mcc, a.processing, a.received_at,
- coalesce(b.currency, 0) FROM authorizations a LEFT JOIN balances b ON b.id = a.balance_id WHERE a.id = $1`, int64(id))
+ coalesce(b.currency, 0), a.stages FROM authorizations a LEFT JOIN balances b ON b.id = a.balance_id WHERE a.id = $1`, int64(id))
 	if err == nil && x.ID == 0 {
 		err = authz.ErrNotFound
 	}
