@@ -17,14 +17,14 @@ const (
 	// StageHanded ended when the commit began that has its row: it waited for its turn at the journal. When it was decided
 	// more than once, the commits that refused it as stale are in it, too.
 	StageHanded
-	stageCount
+	StageCount // how many there are
 )
 
-var stageNames = [stageCount]string{"waited", "checked", "held", "handed over"}
+var stageNames = [StageCount]string{"waited", "checked", "held", "handed over"}
 
 // String is the stage's name for people.
 func (s Stage) String() string {
-	if s >= stageCount {
+	if s >= StageCount {
 		return "undefined"
 	}
 	return stageNames[s]
@@ -49,7 +49,7 @@ const (
 // spans measures the stages of a request, in nanoseconds.
 type spans struct {
 	at    int64 // when the last one ended, as [Authorizer.since] counts
-	spent [stageCount]int64
+	spent [StageCount]int64
 }
 
 // end ends a stage. Where the clock was set back, it takes no time.
@@ -83,14 +83,14 @@ func (s Stages) Of(stage Stage) time.Duration {
 
 // Total is from the request to the beginning of the commit that has its row.
 func (s Stages) Total() (total time.Duration) {
-	for stage := range stageCount {
+	for stage := range StageCount {
 		total += s.Of(stage)
 	}
 	return total
 }
 
 // Rounds is how often it was decided: more than once where the journal knew better than the cache.
-func (s Stages) Rounds() int { return int(s >> (stageBits * stageCount)) }
+func (s Stages) Rounds() int { return int(s >> (stageBits * StageCount)) }
 
 // mark ends a stage of a batch.
 func (l *lane) mark(batch []*item, stage Stage) {

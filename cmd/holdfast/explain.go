@@ -16,7 +16,7 @@ type explainCmd struct {
 	ID int64 `arg:"" help:"The authorization's id, as the demo's table and the log show it."`
 }
 
-// Run prints the ordered checks with their outcome, and the balances before and after.
+// Run prints the ordered checks with their outcome, the balances before and after, and the time of each stage.
 func (c *explainCmd) Run(e *env) error {
 	cfg, err := c.config()
 	if err != nil {
@@ -40,6 +40,7 @@ func (c *explainCmd) Run(e *env) error {
 		printSteps(w, &x)
 	}
 	printFunds(w, &x)
+	printStages(w, x.Stages)
 	return w.Flush()
 }
 
@@ -85,6 +86,21 @@ func printFunds(w *tabwriter.Writer, x *records.Explanation) {
 	}
 	if x.Placed > 0 {
 		fmt.Fprintf(w, "hold\t%s placed, %s of it stands\n", minor(x.Placed, x.BalanceCurrency), minor(x.Held, x.BalanceCurrency))
+	}
+}
+
+// printStages prints how long the request spent in each stage: nothing of a row that does not say.
+func printStages(w *tabwriter.Writer, s authz.Stages) {
+	if !s.Known() {
+		return
+	}
+	fmt.Fprintf(w, "time\t%s until the commit of its row began", s.Total())
+	if n := s.Rounds(); n > 1 {
+		fmt.Fprintf(w, ", decided %d times", n)
+	}
+	fmt.Fprintln(w)
+	for stage := range authz.StageCount {
+		fmt.Fprintf(w, "  %s\t%s\n", stage, s.Of(stage))
 	}
 }
 

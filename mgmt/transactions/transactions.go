@@ -113,7 +113,7 @@ type Funds struct {
 	After  int64 `json:"after"`
 }
 
-// Explanation says why an authorization ended as it did: what came, each check with its outcome, and the money.
+// Explanation says why an authorization ended as it did: what came, each check with its outcome, the money, and the time.
 type Explanation struct {
 	Transaction
 	Peer        string  `json:"peer"`
@@ -125,6 +125,28 @@ type Explanation struct {
 	UserFunds   *Funds  `json:"balance,omitempty"`
 	DepoFunds   *Funds  `json:"deposit,omitempty"`
 	Placed      int64   `json:"placedAmount"`
+	Stages      *Stages `json:"stages,omitempty"`
+}
+
+// Stages say how long the message spent in each stage, from when it was received until the commit began that has its row;
+// what follows, the commit and the answer, is not in the row. None are of a row that an earlier version wrote, or that
+// no message made.
+type Stages struct {
+	Waited  int64 `json:"waitedMicroseconds" note:"In its queue."`
+	Checked int64 `json:"checkedMicroseconds" note:"Its card was looked up, its evidence verified, its checks were made."`
+	Held    int64 `json:"heldMicroseconds" note:"The cache of balances placed or refused the holds of its batch."`
+	Handed  int64 `json:"handedOverMicroseconds" note:"It waited for its turn at the journal, and for commits that refused it as stale."`
+	Total   int64 `json:"totalMicroseconds" note:"Until the commit of its row began: that and the answer are not in it."`
+	Rounds  int   `json:"rounds" rule:"min=1 max=3" note:"How often it was decided: again where the journal knew better."`
+}
+
+func stages(s authz.Stages) *Stages {
+	if !s.Known() {
+		return nil
+	}
+	of := func(stage authz.Stage) int64 { return s.Of(stage).Microseconds() }
+	return &Stages{of(authz.StageWaited), of(authz.StageChecked), of(authz.StageHeld), of(authz.StageHanded),
+		s.Total().Microseconds(), s.Rounds()}
 }
 
 func explain(ctx context.Context, c *mgmt.Call, in *readIn) (Explanation, error) {
@@ -134,7 +156,7 @@ func explain(ctx context.Context, c *mgmt.Call, in *readIn) (Explanation, error)
 		return Explanation{}, err
 	}
 	e := Explanation{Transaction: show(&x.Transaction), Peer: x.Peer, CardVersion: x.CardVersion, STAN: x.STAN, Processing: x.Processing,
-		Answered: x.Transaction.Reason.String(), Placed: x.Placed, Checks: []Check{}}
+		Answered: x.Transaction.Reason.String(), Placed: x.Placed, Checks: []Check{}, Stages: stages(x.Stages)}
 	e.Description = x.Decided.String()
 	if x.Transaction.Kind != authz.Reversal {
 		for _, s := range authz.Steps(x.Decided, x.Passed) {
