@@ -45,7 +45,7 @@ type Explanation struct {
 	Transaction
 	Peer                      string
 	Decided                   authz.Reason // as it was decided; Reason is what a repeat is answered
-	Passed                    int          // checks; see [authz.Steps]
+	Steps                     []authz.Step // the checks of its decision
 	CardVersion               int64
 	STAN, Processing          string
 	UserBefore, DepositBefore int64 // available

@@ -16,7 +16,7 @@ type explainCmd struct {
 	ID int64 `arg:"" help:"The authorization's id, as the demo's table and the log show it."`
 }
 
-// Run prints the ordered checks with their outcome, the balances before and after, and the time of each stage.
+// Run prints the ordered checks with their inputs and outcome, the balances before and after, and the time of each stage.
 func (c *explainCmd) Run(e *env) error {
 	cfg, err := c.config()
 	if err != nil {
@@ -36,9 +36,7 @@ func (c *explainCmd) Run(e *env) error {
 	}
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	printFacts(w, &x)
-	if x.Kind != authz.Reversal {
-		printSteps(w, &x)
-	}
+	printSteps(w, x.Steps)
 	printFunds(w, &x)
 	printStages(w, x.Stages)
 	return w.Flush()
@@ -62,8 +60,8 @@ func printFacts(w *tabwriter.Writer, x *records.Explanation) {
 	}
 }
 
-func printSteps(w *tabwriter.Writer, x *records.Explanation) {
-	for i, s := range authz.Steps(x.Reason, x.Passed) {
+func printSteps(w *tabwriter.Writer, steps []authz.Step) {
+	for i, s := range steps {
 		mark := "FAILED"
 		switch {
 		case s.Skipped:
@@ -71,7 +69,16 @@ func printSteps(w *tabwriter.Writer, x *records.Explanation) {
 		case s.Passed:
 			mark = "passed"
 		}
-		fmt.Fprintf(w, "check %d\t%s: %s\n", i+1, s.Check, mark)
+		fmt.Fprintf(w, "check %d\t%s: %s", i+1, s.Check, mark)
+		before := " ("
+		for _, in := range s.Inputs {
+			fmt.Fprintf(w, "%s%s %s", before, in.Name, in.Value)
+			before = ", "
+		}
+		if len(s.Inputs) > 0 {
+			fmt.Fprint(w, ")")
+		}
+		fmt.Fprintln(w)
 	}
 }
 

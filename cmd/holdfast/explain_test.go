@@ -60,9 +60,37 @@ func (r *told) lines(word string) (found []string) {
 
 func TestEachRowIsExplained(t *testing.T) {
 	t.Parallel()
+	failed := 0
 	for _, r := range explained(t) {
 		r.times(t)
+		failed += r.checked(t)
 	}
+	if failed < 15 {
+		t.Errorf("%d rows were declined: the day has more", failed)
+	}
+}
+
+// checked wants the checks of a request, none of what only tells, and says how many failed: one of what was declined. A
+// check that was reached says what it looked at, one that was not says nothing.
+func (r *told) checked(t *testing.T) (failed int) {
+	t.Helper()
+	checks, want := r.lines("check "), 0
+	for _, line := range checks {
+		if strings.Contains(line, ": FAILED") {
+			failed++
+		}
+		if strings.HasSuffix(line, ": not reached") == strings.HasSuffix(line, ")") {
+			t.Errorf("%s %s: %q", r.kind, r.reason, line)
+		}
+	}
+	requests := r.kind == authz.Authorization || r.kind == authz.Financial
+	if requests && !r.reason.Approval() {
+		want = 1
+	}
+	if requests != (len(checks) > 25) || !requests && len(checks) > 0 || failed != want {
+		t.Errorf("%s %s: %d checks, %d failed", r.kind, r.reason, len(checks), failed)
+	}
+	return failed
 }
 
 // times wants the four stages of a row, and their sum, which is some of the demo's second.
