@@ -60,11 +60,14 @@ var (
 		{"a repeat says the same", RepeatMismatch, (*Facts).numbers},
 		{"its reversal did not come first", ReversedBefore, (*Facts).numbers},
 		{"limits allow it", AmountLimit, func(f *Facts) []Input {
-			counts := "no"
+			counts, amount := "no", f.wanted()
 			if f.Limited {
 				counts = "yes"
 			}
-			return []Input{{"counts towards limits", counts}, {"amount", f.wanted().String()}, {"channel", f.Channel.String()}}
+			if f.Reason == ApprovedPart { // which a limit must allow whole
+				amount = f.requested()
+			}
+			return []Input{{"counts towards limits", counts}, {"amount", amount.String()}, {"channel", f.Channel.String()}}
 		}},
 		{"deposit covers it", DepositShort, func(f *Facts) []Input {
 			if f.UserKnown && !f.DepositKnown {
@@ -154,7 +157,7 @@ func (f *Facts) requested() money.Amount {
 	return f.Amount
 }
 
-// wanted is what was asked of limits and funds: what was placed, which may be a part, or more than was requested.
+// wanted is what was asked of the funds: what was placed, which may be a part, or more than was requested.
 func (f *Facts) wanted() money.Amount {
 	if f.Reason.Funded() && f.Placed > 0 {
 		return money.Amount{Minor: f.Placed, Currency: f.Currency}

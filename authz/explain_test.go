@@ -116,7 +116,7 @@ func TestStepsBesideCheck(t *testing.T) {
 	}{
 		{authz.Approved, func(*authz.Facts) {}, []string{fits, first, limits, deposit, balance}},
 		{authz.ApprovedPart, func(f *authz.Facts) { f.Placed, f.Limited, f.DepositKnown = 20_00, false, false },
-			[]string{"limits allow it: PASSED counts towards limits=no amount=20.00 EUR channel=POS", "deposit covers it: PASSED deposit=none",
+			[]string{"limits allow it: PASSED counts towards limits=no amount=30.00 EUR channel=POS", "deposit covers it: PASSED deposit=none",
 				"balance covers it: PASSED amount=20.00 EUR available=80.00 EUR"}},
 		{authz.FundsShort, func(*authz.Facts) {}, []string{limits, deposit, fails(balance)}},
 		{authz.DepositShort, func(*authz.Facts) {}, []string{first, limits, fails(deposit), skips(balance)}},
