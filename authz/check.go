@@ -80,38 +80,3 @@ func Check(r *Request, c *Card) (reason Reason, passed int) {
 	}
 	return Approved, len(checks)
 }
-
-// Step is one line of an explanation.
-type Step struct {
-	Check string
-	Passed,
-	Skipped bool
-}
-
-// Steps lists the ordered checks of a decision from what the journal kept of it: how many passed and
-// the reason at the end. The last three are the journal's: the card's limits, then the funds, deposit first as the seed
-// draws it.
-func Steps(reason Reason, passed int) []Step {
-	names := make([]string, 0, len(checks)+3)
-	for i := range checks {
-		names = append(names, checks[i].name)
-	}
-	names = append(names, "limits allow it", "deposit covers it", "balance covers it")
-	if passed >= len(checks) {
-		switch reason {
-		case AmountLimit:
-			passed = len(checks)
-		case DepositShort:
-			passed = len(checks) + 1
-		case FundsShort:
-			passed = len(checks) + 2
-		default:
-			passed = len(names)
-		}
-	}
-	steps := make([]Step, len(names))
-	for i, name := range names {
-		steps[i] = Step{Check: name, Passed: i < passed, Skipped: i > passed}
-	}
-	return steps
-}

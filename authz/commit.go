@@ -17,7 +17,7 @@ func (l *lane) commit(batch []*item) {
 	ctx, cancel := context.WithTimeout(l.a.closing, l.a.cfg.CommitTimeout)
 	defer cancel()
 	for round := 1; len(batch) > 0; round++ {
-		truth, err := l.journal(ctx, batch)
+		truth, err := l.journal(ctx, batch, round)
 		if err != nil {
 			l.fail(batch, err, !errors.Is(err, ErrUnavailable))
 			return
@@ -38,6 +38,7 @@ func (l *lane) commit(batch []*item) {
 				l.a.stats.doubtful.Add(1)
 			}
 		}
+		l.mark(stale, StageHanded)
 		if err := l.decide(ctx, stale); err != nil {
 			l.fail(stale, err, false)
 			return
@@ -67,9 +68,11 @@ func truthOf(items []*item, truth []Balance) []Balance {
 
 var errStale = errors.New("the journal refused every time")
 
-func (l *lane) journal(ctx context.Context, batch []*item) (Truth, error) {
+func (l *lane) journal(ctx context.Context, batch []*item, round int) (Truth, error) {
 	entries := make([]*Entry, len(batch))
+	l.mark(batch, StageHanded)
 	for i, it := range batch {
+		it.entry.Stages = it.spans.pack(round)
 		entries[i] = &it.entry
 	}
 	l.a.stats.batches.Add(1)

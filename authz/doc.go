@@ -27,6 +27,8 @@
 // A partner has one lane. Where the cache is remote the next batch is held while the last commits, and two are at the
 // journal at once unless they share a card: the messages of a card keep their order.
 //
+// How long each part took goes into the row ([Stages]), and what was checked is told from it again ([Facts]).
+//
 // # States of an authorization
 //
 //	AUTHORIZED --reversed in full--> REVERSED      a hold is open until released, cleared or expired

@@ -16,7 +16,7 @@ func other(t *testing.T, bin string) pan.Number {
 }
 
 // numbered completes a card number by its check digit.
-func numbered(t *testing.T, digits string) pan.Number {
+func numbered(t testing.TB, digits string) pan.Number {
 	t.Helper()
 	digit, err := pan.CheckDigit(digits)
 	if err != nil {

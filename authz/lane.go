@@ -22,6 +22,7 @@ type item struct {
 	card      Card
 	hold      Hold
 	entry     Entry
+	spans     spans
 }
 
 func (it *item) answer(d *Decision) bool {

@@ -19,6 +19,7 @@ func (l *lane) prepare(batch []*item) (ready []*item) {
 		}
 	}()
 	now := l.a.cfg.Now()
+	taken := l.a.since(now)
 	ready = batch[:0:len(batch)]
 	for _, it := range batch {
 		if undoing, ahead := l.marked(it.req.Dup); undoing && !ahead {
@@ -34,6 +35,8 @@ func (l *lane) prepare(batch []*item) (ready []*item) {
 			l.a.dropped.Add(1)
 			continue
 		}
+		it.spans = spans{at: l.a.since(it.req.ReceivedAt)}
+		it.spans.end(StageWaited, taken)
 		ready = append(ready, it)
 	}
 	if err := l.decide(l.a.closing, ready); err != nil {
@@ -54,6 +57,7 @@ func (l *lane) decide(ctx context.Context, batch []*item) error {
 			holds = append(holds, &it.hold)
 		}
 	}
+	l.mark(batch, StageChecked)
 	if err := l.place(ctx, holds); err != nil {
 		return err
 	}
@@ -62,6 +66,7 @@ func (l *lane) decide(ctx context.Context, batch []*item) error {
 			return err
 		}
 	}
+	l.mark(batch, StageHeld)
 	for _, it := range batch {
 		it.fund(l.a)
 	}

@@ -90,6 +90,8 @@ type Entry struct {
 	Tolerance Tolerance     // of a clearing
 	FXToUser  bool          // of a clearing: differences of exchange stay with the user
 
+	Stages Stages // for its row; zero: no message made it
+
 	Code string // the approval code of a request declined for want of funds, should it need none
 
 	// CodeFrom and CodeTo bound the decisions that can have the approval code of the message; zero: none of ours.

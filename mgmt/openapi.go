@@ -17,7 +17,7 @@ import (
 type object = map[string]any
 
 // document is the OpenAPI 3.1 description of the routing table. Every line of it comes from the rows and from the
-// types and rules of the requests and answers, so it cannot say what the door does not do.
+// types, rules and notes of the requests and answers, so it cannot say what the door does not do.
 func document(rows []*Bound, version string) ([]byte, error) {
 	s := &schemas{all: object{}, types: map[string]reflect.Type{}}
 	s.all["Problem"] = s.object(reflect.TypeFor[problem.Problem]())
@@ -308,6 +308,7 @@ func (s *schemas) component(t reflect.Type) object {
 	return object{"$ref": "#/components/schemas/" + name}
 }
 
+// object is the schema of a struct. A field's tag note says in the document what its name and rule cannot.
 func (s *schemas) object(t reflect.Type) object {
 	properties, required := object{}, []string{}
 	for _, f := range reflect.VisibleFields(t) {
@@ -315,7 +316,11 @@ func (s *schemas) object(t reflect.Type) object {
 		if !ok {
 			continue
 		}
-		properties[name] = s.ruled(f.Type, strict.RuleOf(f))
+		property := s.ruled(f.Type, strict.RuleOf(f))
+		if note := f.Tag.Get("note"); note != "" {
+			property["description"] = note
+		}
+		properties[name] = property
 		if !optional {
 			required = append(required, name)
 		}

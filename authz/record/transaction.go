@@ -45,12 +45,13 @@ type Explanation struct {
 	Transaction
 	Peer                      string
 	Decided                   authz.Reason // as it was decided; Reason is what a repeat is answered
-	Passed                    int          // checks; see [authz.Steps]
+	Steps                     []authz.Step // the checks of its decision
 	CardVersion               int64
 	STAN, Processing          string
 	UserBefore, DepositBefore int64 // available
 	UserKnown, DepositKnown   bool  // they were looked at
 	Placed                    int64
+	Stages                    authz.Stages
 }
 
 // TransactionState is the one word of API.md for a row of the journal.

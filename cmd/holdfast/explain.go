@@ -16,7 +16,7 @@ type explainCmd struct {
 	ID int64 `arg:"" help:"The authorization's id, as the demo's table and the log show it."`
 }
 
-// Run prints the ordered checks with their outcome, and the balances before and after.
+// Run prints the ordered checks with their inputs and outcome, the balances before and after, and the time of each stage.
 func (c *explainCmd) Run(e *env) error {
 	cfg, err := c.config()
 	if err != nil {
@@ -36,10 +36,9 @@ func (c *explainCmd) Run(e *env) error {
 	}
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	printFacts(w, &x)
-	if x.Kind != authz.Reversal {
-		printSteps(w, &x)
-	}
+	printSteps(w, x.Steps)
 	printFunds(w, &x)
+	printStages(w, x.Stages)
 	return w.Flush()
 }
 
@@ -61,8 +60,8 @@ func printFacts(w *tabwriter.Writer, x *records.Explanation) {
 	}
 }
 
-func printSteps(w *tabwriter.Writer, x *records.Explanation) {
-	for i, s := range authz.Steps(x.Reason, x.Passed) {
+func printSteps(w *tabwriter.Writer, steps []authz.Step) {
+	for i, s := range steps {
 		mark := "FAILED"
 		switch {
 		case s.Skipped:
@@ -70,7 +69,16 @@ func printSteps(w *tabwriter.Writer, x *records.Explanation) {
 		case s.Passed:
 			mark = "passed"
 		}
-		fmt.Fprintf(w, "check %d\t%s: %s\n", i+1, s.Check, mark)
+		fmt.Fprintf(w, "check %d\t%s: %s", i+1, s.Check, mark)
+		before := " ("
+		for _, in := range s.Inputs {
+			fmt.Fprintf(w, "%s%s %s", before, in.Name, in.Value)
+			before = ", "
+		}
+		if len(s.Inputs) > 0 {
+			fmt.Fprint(w, ")")
+		}
+		fmt.Fprintln(w)
 	}
 }
 
@@ -85,6 +93,21 @@ func printFunds(w *tabwriter.Writer, x *records.Explanation) {
 	}
 	if x.Placed > 0 {
 		fmt.Fprintf(w, "hold\t%s placed, %s of it stands\n", minor(x.Placed, x.BalanceCurrency), minor(x.Held, x.BalanceCurrency))
+	}
+}
+
+// printStages prints how long the request spent in each stage: nothing of a row that does not say.
+func printStages(w *tabwriter.Writer, s authz.Stages) {
+	if !s.Known() {
+		return
+	}
+	fmt.Fprintf(w, "time\t%s until the commit of its row began", s.Total())
+	if n := s.Rounds(); n > 1 {
+		fmt.Fprintf(w, ", decided %d times", n)
+	}
+	fmt.Fprintln(w)
+	for stage := range authz.StageCount {
+		fmt.Fprintf(w, "  %s\t%s\n", stage, s.Of(stage))
 	}
 }
 

@@ -289,12 +289,26 @@ func (e *estate) listed(card plainCard, reference string) {
 	e.refused(404, "NOT_FOUND", e.as("other", "GET", "/secure/transactions/"+id, ""))
 	var x struct {
 		Description string
-		Checks      []struct{ Name, Outcome string }
-		Balance     struct{ Before, After int64 }
+		Checks      []struct {
+			Name, Outcome string
+			Inputs        []struct{ Name, Value string }
+		}
+		Balance struct{ Before, After int64 }
+		Stages  struct{ WaitedMicroseconds, CheckedMicroseconds, HeldMicroseconds, HandedOverMicroseconds, TotalMicroseconds, Rounds int64 }
 	}
 	e.want(200, &x, e.as("employee", "GET", "/admin/authorizations/"+id+"/explain", ""))
 	if x.Description != "APPROVED" || len(x.Checks) < 10 || x.Balance.Before != 10_000 || x.Balance.After != 10_000-1_234 {
 		e.t.Errorf("explained as %+v", x)
+	}
+	for _, check := range x.Checks {
+		if check.Outcome != "PASSED" || len(check.Inputs) == 0 || check.Inputs[0].Name == "" || check.Inputs[0].Value == "" {
+			e.t.Errorf("checked %+v", check)
+		}
+	}
+	s := x.Stages
+	if s.TotalMicroseconds != s.WaitedMicroseconds+s.CheckedMicroseconds+s.HeldMicroseconds+s.HandedOverMicroseconds ||
+		s.TotalMicroseconds <= 0 || s.Rounds < 1 {
+		e.t.Errorf("its stages are %+v", s)
 	}
 }
 

@@ -13,10 +13,10 @@ var Bugs = []Bug{
 		"b = append(b, byte(class), byte(yearOf(when, r.ReceivedAt)), byte(r.ReceivedAt.UnixMilli()))",
 		simulation, seeds, "rule committed first"},
 	{"an approval is sent before it is committed", "authz/commit.go",
-		"		truth, err := l.journal(ctx, batch)",
+		"		truth, err := l.journal(ctx, batch, round)",
 		"		for _, it := range batch {\n			if it.entry.Decision.Reason.Approval() {\n" +
 			"				it.answer(&it.entry.Decision)\n			}\n		}\n" +
-			"		truth, err := l.journal(ctx, batch)",
+			"		truth, err := l.journal(ctx, batch, round)",
 		simulation, seeds, "rule committed first"},
 	{"a reversal that overtakes its original marks nothing", "store/arbiter/life.go",
 		"	if !c.based() {\n", "	if !c.based() && e.Request.Kind != authz.Reversal {\n",

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"holdfast/authz"
+	"holdfast/authz/money"
 )
 
 // BalanceRow is a balance as people read it.
@@ -43,7 +44,7 @@ type Explanation struct {
 	State                       authz.State
 	Reason, Answered            authz.Reason
 	ApprovalCode                string
-	Passed                      int
+	Steps                       []authz.Step // the checks of its decision
 	UserBefore, DepositBefore   int64
 	UserKnown, DepositKnown     bool
 	CardID, Balance, Deposit    int64
@@ -52,6 +53,18 @@ type Explanation struct {
 	Merchant, MCC, Processing   string
 	ReceivedAt                  time.Time
 	BalanceCurrency             int64
+	Stages                      authz.Stages
+}
+
+// facts are what the checks of the decision looked at, with those columns that nothing else is made of.
+func (x *Explanation) facts(r Row) *authz.Facts {
+	return &authz.Facts{Kind: x.Kind, Transaction: x.Transaction, ReceivedAt: x.ReceivedAt, BIN: x.BIN, Processing: x.Processing,
+		STAN: x.STAN, RRN: x.RRN, Amount: money.Amount{Minor: x.Amount, Currency: currency(x.Currency)},
+		Card: authz.CardID(x.CardID), CardVersion: x.CardVersion, Currency: currency(x.BalanceCurrency), Reason: x.Reason,
+		Placed: x.Placed, UserBefore: x.UserBefore, UserKnown: x.UserKnown, DepositBefore: x.DepositBefore,
+		DepositKnown: x.DepositKnown, Passed: int(r.Int(17)), Channel: authz.Channel(r.Int(34)),
+		Billing: money.Amount{Minor: r.Int(35), Currency: currency(r.Int(36))}, Limited: r.Int(37)&flagLimited != 0,
+		Expiry: authz.Month(r.Int(38)), EntryMode: r.Text(39)}
 }
 
 // Explain reads one authorization row.
@@ -62,16 +75,19 @@ func Explain(ctx context.Context, q Querier, id authz.ID) (Explanation, error) {
 			Transaction: authz.Transaction(r.Int(3)), Peer: r.Text(4), BIN: r.Text(5), Last4: r.Text(6),
 			Amount: r.Int(7), Currency: r.Int(8), Placed: r.Int(9), Held: r.Int(10), Given: r.Int(11), Voided: r.Int(12),
 			State: authz.State(r.Int(13)), Reason: authz.Reason(r.Int(14)), Answered: authz.Reason(r.Int(15)),
-			ApprovalCode: r.Text(16), Passed: int(r.Int(17)), UserBefore: r.Int(18), UserKnown: !r.Null(18),
+			ApprovalCode: r.Text(16), UserBefore: r.Int(18), UserKnown: !r.Null(18),
 			DepositBefore: r.Int(19), DepositKnown: !r.Null(19), CardID: r.Int(20), Balance: r.Int(21), Deposit: r.Int(22),
 			CardVersion: r.Int(23), STAN: r.Text(24), RRN: r.Text(25), Terminal: r.Text(26), Local: r.Text(27),
 			Merchant: r.Text(28), MCC: r.Text(29), Processing: r.Text(30), ReceivedAt: time.UnixMicro(r.Int(31)).UTC(),
-			BalanceCurrency: r.Int(32)}
+			BalanceCurrency: r.Int(32), Stages: authz.Stages(r.Int(33))}
+		x.Steps = x.facts(r).Steps()
 		return nil
 	}, `SELECT a.id, a.original_id, a.kind, a.tran, a.peer, a.bin, a.last4, a.amount, a.currency, a.placed, a.held, a.given,
  a.voided, a.state, a.reason, a.answered, a.approval, a.passed, a.user_before, a.deposit_before, a.card_id, a.balance_id,
  a.deposit_id, a.card_version, a.stan, a.rrn, a.terminal, a.local, a.merchant, a.mcc, a.processing, a.received_at,
- coalesce(b.currency, 0) FROM authorizations a LEFT JOIN balances b ON b.id = a.balance_id WHERE a.id = $1`, int64(id))
+ coalesce(b.currency, 0), a.stages, a.channel, a.billing_amount, a.billing_currency, a.flags, coalesce(c.expiry, 0),
+ a.entry_mode FROM authorizations a LEFT JOIN balances b ON b.id = a.balance_id LEFT JOIN cards c ON c.id = a.card_id
+WHERE a.id = $1`, int64(id))
 	if err == nil && x.ID == 0 {
 		err = authz.ErrNotFound
 	}

@@ -164,9 +164,9 @@ func (t *Tx) Explain(ctx context.Context, id record.UUID) (x record.Explanation,
 	if err != nil {
 		return x, err
 	}
-	x = record.Explanation{Peer: row.Peer, Decided: row.Reason, Passed: row.Passed, CardVersion: row.CardVersion, STAN: row.STAN,
+	x = record.Explanation{Peer: row.Peer, Decided: row.Reason, Steps: row.Steps, CardVersion: row.CardVersion, STAN: row.STAN,
 		Processing: row.Processing, UserBefore: row.UserBefore, DepositBefore: row.DepositBefore, UserKnown: row.UserKnown,
-		DepositKnown: row.DepositKnown, Placed: row.Placed}
+		DepositKnown: row.DepositKnown, Placed: row.Placed, Stages: row.Stages}
 	if x.Transaction, err = t.Transaction(ctx, 0, id); errors.Is(err, authz.ErrNotFound) {
 		asked := money.Amount{Minor: row.Amount, Currency: currency(row.Currency)}
 		x.Transaction = record.Transaction{ID: id, Authorization: number, Kind: row.Kind, Class: row.Transaction,

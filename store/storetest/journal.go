@@ -62,6 +62,7 @@ var journal = []rule{
 	{"a lock from outside is never softened", lockOutside},
 	{"of locks at once the gravest stays", locksAtOnce},
 	{"the truth that is taught is the balances after the batch", truthTaught},
+	{"a row of any kind keeps the stages of its own request", stagesKept},
 }
 
 type bench struct {
