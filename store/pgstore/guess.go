@@ -16,8 +16,8 @@ import (
 
 // guess is a transaction as the arbiter sees it when nothing has been read: cards are as they were decided on, nothing
 // that belongs to a request came before it, keys are free, and every balance has more than all its approvals and less
-// than each of its declines for want of funds need. The arbiter's decisions are right where the guess is, and the statements that write them
-// check all of it. What the arbiter wants to know beyond is [errUnread].
+// than each of its declines for want of funds need. The arbiter's decisions are right where the guess is, and the
+// statements that write them check all of it. What the arbiter wants to know beyond is [errUnread].
 type guess struct {
 	out      *columns
 	balances map[authz.CardID]authz.BalanceID
