@@ -166,16 +166,24 @@ func (g *gate) allow(identity string, at time.Time) bool {
 	return pace.AllowN(at, 1)
 }
 
+// Connections are accepted at a pace: the handshake of each costs half a millisecond, before anybody knows whose it is.
+const (
+	acceptsPerSecond = 200
+	acceptsAtOnce    = 200
+)
+
 // bounded is a listener that has at most so many connections open; the next waits in the system's queue.
 type bounded struct {
 	net.Listener
+	pace   *rate.Limiter
 	places chan struct{}
 	closed chan struct{}
 	once   sync.Once
 }
 
 func bound(ln net.Listener, connectionsMax int) net.Listener {
-	return &bounded{Listener: ln, places: make(chan struct{}, connectionsMax), closed: make(chan struct{})}
+	return &bounded{Listener: ln, pace: rate.NewLimiter(acceptsPerSecond, acceptsAtOnce),
+		places: make(chan struct{}, connectionsMax), closed: make(chan struct{})}
 }
 
 // Accept implements [net.Listener].
@@ -186,11 +194,26 @@ func (b *bounded) Accept() (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 	conn, err := b.Listener.Accept()
-	if err != nil {
+	if err == nil {
+		b.rest(b.pace.Reserve().Delay())
+	} else {
 		<-b.places
 		return nil, err
 	}
 	return &boundedConn{Conn: conn, leave: sync.OnceFunc(func() { <-b.places })}, nil
+}
+
+// rest waits, or until the listener is closed.
+func (b *bounded) rest(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-b.closed:
+	}
 }
 
 // Close implements [net.Listener].

@@ -78,7 +78,8 @@ func (d *Door) pass(g *gin.Context, b *Bound) (answer, error) {
 	g.Set(keyActor, c.Name)
 	if dead, ok := errors.AsType[*panicked](err); ok {
 		d.mourn(c.ID, dead)
-	} else if p := problem.Of(err); err != nil && p.Status >= http.StatusInternalServerError && p.Code != problem.Overloaded { // of which a flood has thousands
+	} else if p := problem.Of(err); err != nil && p.Status >= http.StatusInternalServerError && p.Code != problem.Overloaded {
+		// Of those that are refused for an overload a flood has thousands.
 		d.log.Warn("refuse a request", slog.String("request", c.ID), slog.String("code", string(p.Code)), slog.Any("cause", err))
 	}
 	return a, err

@@ -256,19 +256,27 @@ func (f *flood) taken() map[int]int {
 	return was
 }
 
-// pour sends at a rate until ctx ends. A connection that is behind leaves out what it could not send in time.
+// pour sends at a rate until ctx ends, evenly. A connection that is behind leaves out what it could not send in time. What
+// has been asked is answered: a call that is cut costs its connection, and the next turn would begin with handshakes.
 func (f *flood) pour(ctx context.Context, perSecond float64) {
+	call := context.WithoutCancel(ctx)
 	var wg sync.WaitGroup
+	each := time.Duration(floodConnections / perSecond * float64(time.Second))
 	for i := range floodConnections {
 		wg.Go(func() {
-			tick := time.NewTicker(time.Duration(floodConnections / perSecond * float64(time.Second)))
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(each * time.Duration(i) / floodConnections):
+			}
+			tick := time.NewTicker(each)
 			defer tick.Stop()
 			for n := i; ; n++ {
 				select {
 				case <-ctx.Done():
 					return
 				case <-tick.C:
-					f.mix(ctx, &f.from[i%len(f.from)], n)
+					f.mix(call, &f.from[i%len(f.from)], n)
 				}
 			}
 		})

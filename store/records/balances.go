@@ -180,6 +180,7 @@ func (t *Tx) SweepThresholds(ctx context.Context, at time.Time) error {
 const crossingsMax = 200
 
 func (t *Tx) crossings(ctx context.Context, w *where, at time.Time) error {
+	w.and("b.id IN (SELECT balance_id FROM thresholds)") // few have one: nobody need look at all balances
 	w.and("(b.ledger - b.held < s.amount AND s.below = 0 OR b.ledger - b.held >= s.amount AND s.below = 1)")
 	crossed, err := balanceRows.all(ctx, t.q, w, fmt.Sprintf(" LIMIT %d", crossingsMax))
 	if err != nil {
