@@ -106,12 +106,19 @@ func (c *benchCmd) Run(e *env) (err error) {
 		if args, err = b.prepareFlood(h.settings()); err != nil {
 			return fmt.Errorf("bench: prepare the flood: %w", err)
 		}
-		defer b.flood.close()
 	}
 	if b.child, err = startServe(e.ctx, args, environ, e.stderr, more); err != nil {
 		return fmt.Errorf("bench: start the switch: %w", err)
 	}
-	err = b.measure()
+	if b.plan != nil {
+		err = b.openFlood()
+	}
+	if err == nil {
+		err = b.measure()
+	}
+	if b.flood != nil {
+		err = errors.Join(err, b.flood.close())
+	}
 	b.report.MemoryMiB = max(b.report.MemoryMiB, b.memory())
 	err = errors.Join(err, b.child.stop())
 	if err != nil {
@@ -157,7 +164,8 @@ type bench struct {
 	house     house
 	child     *child
 	generator *load.Generator
-	flood     *flood
+	plan      *floodPlan
+	flood     *flooding
 	counts    load.Counts // of all runs
 	sweep     []sweepPoint
 	report    benchReport
@@ -170,8 +178,16 @@ func (b *bench) prepareFlood(cfg config) (args []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b.flood, err = openFlood(b.env.ctx, &cfg)
+	b.plan, err = openFlood(b.env.ctx, &cfg)
 	return []string{"--config", path}, err
+}
+
+// openFlood starts who floods the switch that runs now.
+func (b *bench) openFlood() (err error) {
+	if err = b.plan.aim(b.child.more, b.house.settings().Data); err == nil {
+		b.flood, err = startFlood(b.env.ctx, b.plan, b.env.stderr)
+	}
+	return err
 }
 
 // sweepPoint is one rate of the picture.

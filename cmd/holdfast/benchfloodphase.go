@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -69,29 +72,33 @@ func (b *bench) measureFlood(all time.Duration) error {
 
 // floodStep is one open load, with or without the flood beside it.
 func (b *bench) floodStep(r *FloodReport, rate float64, d time.Duration, flooded bool) (p50, p99 float64, err error) {
-	ctx, stop := context.WithCancel(b.env.ctx)
-	var wg sync.WaitGroup
-	name := "calm"
+	name, order := "calm", floodOrder{}
 	if flooded {
-		name = "flooded"
-		wg.Go(func() { b.flood.pour(ctx, floodRate) })
+		name, order.PerSecond = "flooded", floodRate
+	}
+	if _, err := b.flood.order(order); err != nil {
+		return 0, 0, err
 	}
 	result, err := b.open(name, rate, d)
-	stop()
-	wg.Wait()
-	for status, n := range b.flood.taken() {
+	answers, wrong := b.flood.order(floodOrder{})
+	for status, n := range answers {
 		r.Answers[status] += n
 	}
-	return millis(result.Latency.At(50)), millis(result.Latency.At(99)), err
+	return millis(result.Latency.At(50)), millis(result.Latency.At(99)), errors.Join(err, wrong)
 }
 
 // measureReads counts the cards that are read when nothing else is done.
 func (b *bench) measureReads(r *FloodReport, d time.Duration) error {
 	began, before := time.Now(), b.child.cpu()
-	ctx, stop := context.WithTimeout(b.env.ctx, d)
-	defer stop()
-	b.flood.reads(ctx, floodReaders)
-	read, used, took := float64(b.flood.taken()[http.StatusOK]), (b.child.cpu() - before).Seconds(), time.Since(began).Seconds()
+	_, err := b.flood.order(floodOrder{Readers: floodReaders})
+	if err == nil {
+		err = rest(b.env.ctx, d)
+	}
+	answers, wrong := b.flood.order(floodOrder{})
+	read, used, took := float64(answers[http.StatusOK]), (b.child.cpu() - before).Seconds(), time.Since(began).Seconds()
+	if err = errors.Join(err, wrong); err != nil {
+		return err
+	}
 	if read == 0 {
 		return fmt.Errorf("no card could be read")
 	}
@@ -101,6 +108,66 @@ func (b *bench) measureReads(r *FloodReport, d time.Duration) error {
 	}
 	return nil
 }
+
+// rest waits.
+func rest(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// flooding is the process that floods, as the one that measures sees it.
+type flooding struct {
+	cmd    *exec.Cmd
+	orders *json.Encoder
+	told   *json.Decoder
+	end    io.Closer
+}
+
+// floodNice is the lowest priority.
+const floodNice = 19
+
+// startFlood starts it.
+func startFlood(ctx context.Context, plan *floodPlan, stderr io.Writer) (*flooding, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, "bench-flood")
+	cmd.Stderr = stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	f := &flooding{cmd: cmd, orders: json.NewEncoder(in), told: json.NewDecoder(out), end: in}
+	if err := errors.Join(lowest(cmd.Process.Pid), f.orders.Encode(plan)); err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	return f, nil
+}
+
+// order has something done until the next order, and returns what the one before came to.
+func (f *flooding) order(o floodOrder) (answers map[int]int, err error) {
+	if err = f.orders.Encode(o); err == nil {
+		err = f.told.Decode(&answers)
+	}
+	if err != nil {
+		err = fmt.Errorf("order the flood: %w", err)
+	}
+	return answers, err
+}
+
+func (f *flooding) close() error { return errors.Join(f.end.Close(), f.cmd.Wait()) }
 
 func median(all []float64) float64 {
 	sorted := slices.Sorted(slices.Values(all))

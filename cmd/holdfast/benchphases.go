@@ -20,9 +20,6 @@ func (b *bench) measure() error {
 	}
 	all := time.Duration(b.Seconds) * time.Second
 	if b.flood != nil {
-		if err := b.flood.aim(b.child.more, b.house.settings().Data); err != nil {
-			return err
-		}
 		return b.measureFlood(all)
 	}
 	if b.Store == storeFull {

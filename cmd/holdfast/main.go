@@ -34,6 +34,7 @@ type cli struct {
 	Seed     seedCmd     `cmd:"" help:"Put partners, users, balances and cards from a file into a data folder."`
 	Explain  explainCmd  `cmd:"" help:"Say why an authorization ended as it did."`
 	Bench    benchCmd    `cmd:"" help:"Measure approvals per second and latency with an open-loop load."`
+	Flood    floodCmd    `cmd:"" hidden:"" name:"bench-flood"`
 	Keys     keysCmd     `cmd:"" help:"List and rotate the keys of a data folder."`
 	Migrate  migrateCmd  `cmd:"" help:"Prepare the database of the full mode, or bring it to this build's schema."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
