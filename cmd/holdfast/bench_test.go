@@ -21,7 +21,7 @@ import (
 const benchChildVariable = "HOLDFAST_TEST_BENCH_CHILD"
 
 func init() {
-	if os.Getenv(benchChildVariable) != "" && len(os.Args) > 1 && os.Args[1] == "serve" {
+	if os.Getenv(benchChildVariable) != "" && len(os.Args) > 1 && (os.Args[1] == "serve" || os.Args[1] == "bench-flood") {
 		main()
 	}
 }
