@@ -113,7 +113,7 @@ type gate struct {
 }
 
 func newGate(l ChannelLimits, all float64, busy func() bool) *gate {
-	return &gate{places: make(chan struct{}, l.InFlightMax), all: rate.NewLimiter(rate.Limit(all), max(1, int(all/4))),
+	return &gate{places: make(chan struct{}, l.InFlightMax), all: rate.NewLimiter(rate.Limit(all), max(1, int(all*burstFor.Seconds()))),
 		most: all, busy: busy, perSecond: l.PerSecondMax, paces: map[string]*rate.Limiter{}}
 }
 
@@ -122,6 +122,8 @@ const (
 	busyWeight = 64
 	// busyLeaves is the share of a channel's pace that is left when the switch always is.
 	busyLeaves = 0.25
+	// burstFor is how much of a channel's pace may come at once: what is let in together is done together.
+	burstFor = 60 * time.Millisecond
 )
 
 // next takes one request from the channel's allowance. Authorizations come first: the more of the calls find one being

@@ -102,7 +102,7 @@ func TestTheRateIsCheckedBeforeTheToken(t *testing.T) {
 // Goal: a channel has a pace of its own, beside which nobody is even asked who it is, however many they are.
 func TestAChannelHasAPace(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(cfg *mgmt.Config) { cfg.Limits.PerSecondMax, cfg.Limits.ChannelPerSecondMax = 4, 16 }, addRow())
+	w := newWorld(t, func(cfg *mgmt.Config) { cfg.Limits.PerSecondMax, cfg.Limits.ChannelPerSecondMax = 4, 70 }, addRow())
 	for i := range 8 {
 		w.who.Name = []string{"partner 3", "partner 4"}[i%2]
 		rec := w.call("POST", "/secure/things/7/add", `{"amount":5}`)
