@@ -122,9 +122,7 @@ func (l *lane) answer(batch []*item, last bool) (stale []*item) {
 			*d = Decision{ID: it.req.ID, Reason: Inoperative, Cause: errStale}
 		case it.entry.Outcome == Duplicate:
 			d.Repeated = true
-			if undoing, _ := l.marked(it.req.Dup); undoing && d.Reason.Approval() {
-				*d = Decision{ID: it.req.ID, Reason: Inoperative, Cause: errUndoing} // it is to be undone
-			}
+			d = l.duplicate(it, d)
 		case d.Reason.Approval() && !it.answer(d):
 			// The deadline passed while it committed: the approval was never sent, so it is undone, and
 			// the repeats that waited with it hear the same.
@@ -134,6 +132,26 @@ func (l *lane) answer(batch []*item, last bool) (stale []*item) {
 		l.finish(it, d)
 	}
 	return stale
+}
+
+// duplicate is what a repeat hears: the stored answer, unless that is to be undone. When it cannot leave either, and another
+// node wrote the row, which may not have told it, then what we noted to have told is taken back.
+func (l *lane) duplicate(it *item, d *Decision) *Decision {
+	undoing, _ := l.marked(it.req.Dup)
+	switch {
+	case !d.Reason.Approval() || !it.revocable():
+		return d
+	case undoing:
+		d = &Decision{ID: it.req.ID, Reason: Inoperative, Cause: errUndoing}
+	case !it.entry.Told, it.answer(d):
+		return d
+	default:
+		d = &Decision{ID: it.req.ID, Reason: DecisionLate, Cause: errLate}
+	}
+	if it.entry.Told {
+		l.undo(it)
+	}
+	return d
 }
 
 // fail answers a batch that could not be decided. When it may be in the journal all the same, which is

@@ -61,6 +61,53 @@ func TestRepeatBeforeItsUndoingIsNotApproved(t *testing.T) {
 	d.left(100_00, 149_00)
 }
 
+// Goal: what two nodes were both too late to tell holds nothing, and what one of them told stands. Method: the first node
+// loses the reply to its commit, and its void waits; the repeat on the second is committed in time, or after its deadline.
+func TestRepeatThatIsLateElsewhereIsUndone(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		d := newDesk(t)
+		undo, undone := make(chan struct{}), make(chan struct{})
+		d.journal.Inject(storetest.LostReply, func(ctx context.Context, j authz.Journal, batch []*authz.Entry) (authz.Truth, error) {
+			<-undo
+			defer close(undone)
+			return j.Commit(ctx, batch)
+		})
+		journal := &storetest.Faulty{Journal: d.journal.Journal}
+		other, err := authz.New(authz.Config{Node: 2, Now: d.clock}, d.Store, d.holds, journal, d.Keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := d.Request(d.Alice, authz.Authorization, 30_00)
+		repeat, third := *r, *r
+		repeat.Deadline = storetest.Epoch.Add(time.Second)
+		d.expect(r, authz.Inoperative)
+		reached, release := make(chan struct{}), make(chan struct{})
+		journal.Inject(storetest.Waits(reached, release))
+		w := make(waiter, 2)
+		other.Submit(&repeat, w)
+		<-reached
+		want, left := authz.Approved, int64(70_00)
+		if late {
+			other.Expire(storetest.Epoch.Add(2 * time.Second))
+			want, left = authz.DecisionLate, 100_00
+		}
+		close(release)
+		if got := d.wait(w); got.Reason != want {
+			t.Errorf("late %v: the repeat is answered %s", late, got.Reason)
+		}
+		close(undo)
+		<-undone
+		if err := other.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if got := d.Available(d.Alice.Balance); got != left {
+			t.Errorf("late %v: %d left, want %d", late, got, left)
+		}
+		d.settled()
+		d.expect(&third, want)
+	}
+}
+
 // What has happened outside is never declined: a reversal or an advice that met a fault of ours is applied
 // when it is repeated.
 func TestReversalAndAdviceSurviveFaults(t *testing.T) {

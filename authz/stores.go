@@ -78,9 +78,10 @@ type Entry struct {
 	Wanted   int64 // of an approved part: what was asked for, in the currency of Hold
 	Deferred bool  // what it wants depends on the life that it continues: the journal decides on the funds
 	AtOnce   bool  // a credit that is posted with its row
-	Void     bool  // undo the row of Request.ID: its answer never left. Without a row, occupy its key
+	Void     bool  // undo the row of Request.ID, or what it was Told: its answer never left. Without a row, occupy its key
 	Outcome  Outcome
-	Born     ID // rows of this node below it are of an earlier life, which may have left something under way
+	Born     ID   // rows of this node below it are of an earlier life, which may have left something under way
+	Told     bool // of a duplicate: it was noted that this repeat is told what another node wrote
 
 	// Counters is what the decision does to the card's own counters, in the transaction that writes its row.
 	Counters Counters

@@ -15,15 +15,17 @@ func (a *Arbiter) void(e *authz.Entry) error {
 		_, err := a.insert(&Row{Entry: e, State: authz.StateDeclined})
 		return err
 	}
-	if original.ID != e.Request.ID {
-		return nil // a repeat of it was decided and answered: that one stands
+	if original.ID != e.Request.ID { // a repeat of it, or what it repeats
+		if last, err := a.untold(original.ID, e.Request.ID); err != nil || !last {
+			return err
+		}
 	}
 	request := original.Kind == authz.Authorization || original.Kind == authz.Financial
 	if !request || original.Answered == authz.DecisionLate {
 		return nil // what has happened is never undone, and a row is undone once
 	}
-	if told, err := a.t.Told(original.ID); err != nil || told {
-		return err // a repeat of it on another node was answered with it: it stands
+	if told, _, err := a.t.Told(original.ID); err != nil || told {
+		return errOr(err, func() error { return a.t.Tell(original.ID, Unwanted) }) // a repeat on another node has it: it stands
 	}
 	if !original.State.Open() && original.Held == 0 || e.Card == nil {
 		return a.t.AnswerLate(original.ID, 0)
@@ -41,6 +43,17 @@ func (a *Arbiter) void(e *authz.Entry) error {
 		return err
 	}
 	return a.t.AnswerLate(original.ID, original.Held)
+}
+
+// untold takes back what a repeat was to be told of a row that another node wrote: its answer never left either. It
+// reports whether the row is to be undone now: who wrote it wanted that already, and nobody else was told.
+func (a *Arbiter) untold(row, repeat authz.ID) (last bool, err error) {
+	was, err := a.t.Untell(row, repeat)
+	if err != nil || !was {
+		return false, err // the row is answered by another's decision: that one stands
+	}
+	told, wanted, err := a.t.Told(row)
+	return wanted && !told, err
 }
 
 // expire ends what a life holds whose time has passed. Nothing is written when it has ended otherwise meanwhile.

@@ -39,7 +39,8 @@ func (a *Arbiter) stored(e *authz.Entry) (bool, error) {
 	if revocable && !first.Answered.Undecided() && elsewhere {
 		// Who wrote the row keeps from its own repeats what it is about to undo; it cannot from ours. A node that died
 		// may have left that with the server, too.
-		return true, a.t.Tell(first.ID)
+		e.Told = true
+		return true, a.t.Tell(first.ID, e.Request.ID)
 	}
 	return true, nil
 }

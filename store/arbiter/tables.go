@@ -44,8 +44,8 @@ type Reads interface {
 	// Used reads what is used of windows, and leaves out those that nothing has been used of yet. Whoever locks
 	// the balances of their cards is the only one to change it.
 	Used(windows []Window) (map[Window]int64, error)
-	// Told reports whether a repeat on another node was told the answer of a row.
-	Told(id authz.ID) (bool, error)
+	// Told reports whether repeats on other nodes were told the answer of a row, and whether it was to be undone since.
+	Told(id authz.ID) (told, wanted bool, err error)
 }
 
 // Writes changes rows.
@@ -64,8 +64,11 @@ type Writes interface {
 	// longer hold, a bit for each case, unless people have dealt with them.
 	Raise(x Exception) error
 	Withdraw(row authz.ID, cases int64) error
-	// Tell notes that a repeat on another node is told the answer of a row. Telling twice is harmless.
-	Tell(id authz.ID) error
+	// Tell notes that a repeat is told the answer of a row of another node, or with [Unwanted] that the row is to be
+	// undone when nobody is told any more. Telling twice is harmless. Untell takes back what a repeat was told, and
+	// reports whether it was.
+	Tell(row, repeat authz.ID) error
+	Untell(row, repeat authz.ID) (bool, error)
 	// Mark has later approvals of the card look for what came before them at that moment.
 	Mark(card authz.CardID, at time.Time) error
 	// SetCounters changes a card's counters.
@@ -77,6 +80,9 @@ type Writes interface {
 	// SetUsed writes what is used of a window.
 	SetUsed(w Window, used int64) error
 }
+
+// Unwanted stands in the place of a repeat where a void found that a row had been told.
+const Unwanted authz.ID = 0
 
 // RowsMax bounds what one message may make an engine read.
 const RowsMax = 200

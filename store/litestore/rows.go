@@ -1,6 +1,7 @@
 package litestore
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -205,22 +206,31 @@ func (a tables) AnswerLate(id authz.ID, voided int64) error {
 }
 
 // Tell implements [arbiter.Writes].
-func (a tables) Tell(id authz.ID) error {
-	return a.exec("INSERT INTO told (id) VALUES (?1) ON CONFLICT (id) DO NOTHING", func(b *binder) { b.int(int64(id)) })
+func (a tables) Tell(row, repeat authz.ID) error {
+	return a.exec("INSERT INTO told (id, teller) VALUES (?1, ?2) ON CONFLICT DO NOTHING", func(b *binder) { b.int(int64(row), int64(repeat)) })
+}
+
+// Untell implements [arbiter.Writes].
+func (a tables) Untell(row, repeat authz.ID) (bool, error) {
+	err := a.exec("DELETE FROM told WHERE id = ?1 AND teller = ?2", func(b *binder) { b.int(int64(row), int64(repeat)) })
+	return a.c.Changes() > 0, err
 }
 
 // Told implements [arbiter.Reads].
-func (a tables) Told(id authz.ID) (bool, error) {
-	s, err := a.c.Prepare("SELECT 1 FROM told WHERE id = ?1")
+func (a tables) Told(id authz.ID) (told, wanted bool, err error) {
+	s, err := a.c.Prepare("SELECT teller FROM told WHERE id = ?1")
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	s.BindInt64(1, int64(id))
-	there, err := s.Step()
-	if err != nil {
-		return false, err
+	for {
+		there, err := s.Step()
+		if err != nil || !there {
+			return told, wanted, errors.Join(err, s.Reset())
+		}
+		unwanted := authz.ID(s.ColumnInt64(0)) == arbiter.Unwanted
+		told, wanted = told || !unwanted, wanted || unwanted
 	}
-	return there, s.Reset()
 }
 
 func (a tables) exec(sql string, bind func(*binder)) error {

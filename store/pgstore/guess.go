@@ -223,10 +223,13 @@ func (g *guess) Raise(arbiter.Exception) error { return errUnread }
 func (g *guess) Withdraw(authz.ID, int64) error { return errUnread }
 
 // Tell implements [arbiter.Writes].
-func (g *guess) Tell(authz.ID) error { return errUnread }
+func (g *guess) Tell(authz.ID, authz.ID) error { return errUnread }
+
+// Untell implements [arbiter.Writes].
+func (g *guess) Untell(authz.ID, authz.ID) (bool, error) { return false, errUnread }
 
 // Told implements [arbiter.Reads].
-func (g *guess) Told(authz.ID) (bool, error) { return false, errUnread }
+func (g *guess) Told(authz.ID) (told, wanted bool, err error) { return false, false, errUnread }
 
 // Mark implements [arbiter.Writes].
 func (g *guess) Mark(authz.CardID, time.Time) error { return errUnread }

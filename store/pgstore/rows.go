@@ -95,14 +95,26 @@ func (t *tables) AnswerLate(id authz.ID, voided int64) error {
 }
 
 // Tell implements [arbiter.Writes].
-func (t *tables) Tell(id authz.ID) error {
-	return t.exec("INSERT INTO told (id) VALUES ($1) ON CONFLICT (id) DO NOTHING", int64(id))
+func (t *tables) Tell(row, repeat authz.ID) error {
+	return t.exec("INSERT INTO told (id, teller) VALUES ($1, $2) ON CONFLICT DO NOTHING", int64(row), int64(repeat))
+}
+
+// Untell implements [arbiter.Writes].
+func (t *tables) Untell(row, repeat authz.ID) (was bool, err error) {
+	err = t.query("DELETE FROM told WHERE id = $1 AND teller = $2 RETURNING id", func(pgx.Rows) error { was = true; return nil },
+		int64(row), int64(repeat))
+	return was, err
 }
 
 // Told implements [arbiter.Reads].
-func (t *tables) Told(id authz.ID) (told bool, err error) {
-	err = t.query("SELECT id FROM told WHERE id = $1", func(pgx.Rows) error { told = true; return nil }, int64(id))
-	return told, err
+func (t *tables) Told(id authz.ID) (told, wanted bool, err error) {
+	err = t.query("SELECT teller FROM told WHERE id = $1", func(r pgx.Rows) error {
+		var teller authz.ID
+		err := r.Scan(&teller)
+		told, wanted = told || teller != arbiter.Unwanted, wanted || teller == arbiter.Unwanted
+		return err
+	}, int64(id))
+	return told, wanted, err
 }
 
 // forget has a row that is about to change read anew.

@@ -53,6 +53,7 @@ var journal = []rule{
 	{"a void undoes an unsent approval and its repeat is told", voidRow},
 	{"a void of a row that is not there takes its key", voidNothing},
 	{"a void leaves what a repeat on another node was told", voidTold},
+	{"what nobody was told in the end is undone", voidUntold},
 	{"a row is found by its id and undone by who knows no more of it", voidFound},
 	{"a repeat that says something else is declined", repeatMismatch},
 	{"decisions without a card are kept", withoutCard},
@@ -258,6 +259,36 @@ func voidTold(_ *testing.T, b *bench) {
 	b.decided(e, authz.Duplicate, authz.Approved)
 	b.void(b.Alice, r)
 	b.left(50_00, 100_00)
+}
+
+// Goal: what left no socket holds nothing. Method: repeats on two other nodes are to be told a row's answer, and neither
+// answer leaves; the writer's void comes before, between and after them.
+func voidUntold(_ *testing.T, b *bench) {
+	for at := range 3 {
+		r := b.approve(b.Alice, authz.Authorization, 30_00)
+		var repeats []*authz.Request
+		for node := range 2 {
+			again := *r
+			e := b.entry(b.Alice, &again, authz.Approved)
+			again.ID += authz.ID(node+1) << 12
+			b.decided(e, authz.Duplicate, authz.Approved)
+			repeats = append(repeats, &again)
+		}
+		for i := range 3 {
+			b.left(70_00, 120_00)
+			switch {
+			case i == at:
+				b.void(b.Alice, r)
+			case i > at:
+				b.void(b.Alice, repeats[i-1])
+			default:
+				b.void(b.Alice, repeats[i])
+			}
+		}
+		b.left(UserFunds, DepositFunds)
+		again := *r
+		b.decided(b.entry(b.Alice, &again, authz.Approved), authz.Duplicate, authz.DecisionLate)
+	}
 }
 
 // Goal: whoever comes across a debt can pay it. Method: the rows are found by their ids, and the entries are made of
