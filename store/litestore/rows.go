@@ -207,7 +207,8 @@ func (a tables) AnswerLate(id authz.ID, voided int64) error {
 
 // Tell implements [arbiter.Writes].
 func (a tables) Tell(row, repeat authz.ID) error {
-	return a.exec("INSERT INTO told (id, teller) VALUES (?1, ?2) ON CONFLICT DO NOTHING", func(b *binder) { b.int(int64(row), int64(repeat)) })
+	return a.exec("INSERT INTO told (id, teller) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+		func(b *binder) { b.int(int64(row), int64(repeat)) })
 }
 
 // Untell implements [arbiter.Writes].
