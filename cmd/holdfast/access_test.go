@@ -137,9 +137,9 @@ func (c *crowd) build() {
 	c.t.Helper()
 	books := doorBooks{store: c.store, keys: c.keys}
 	room := authn.New(books, c.keys, c.now, 0)
-	nobody := func() []partners.Peer { return nil }
+	peers := partners.Config{Peers: func() []partners.Peer { return nil }, CheckPeer: func(record.PeerChange) error { return authz.ErrNotFound }}
 	var err error
-	c.door, err = mgmt.New(mgmt.Config{Routes: routes(rooms{identities: room, partners: partners.Config{Peers: nobody}}), Authn: room.Authenticators(), Store: books, Keys: c.keys,
+	c.door, err = mgmt.New(mgmt.Config{Routes: routes(rooms{identities: room, partners: peers}), Authn: room.Authenticators(), Store: books, Keys: c.keys,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Limits: mgmt.Limits{PerSecondMax: 1e6}, Now: c.now, Sandbox: true})
 	if err != nil {
 		c.t.Fatal(err)

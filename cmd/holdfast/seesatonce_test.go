@@ -169,5 +169,11 @@ func TestOwnRatesAreSetByOperators(t *testing.T) {
 		if len(rates.Items) != 1 || rates.Items[0].Rate != "70930000" || rates.Items[0].From != "USD" {
 			t.Errorf("the rates are %+v", rates.Items)
 		}
+		e.want(201, nil, e.as("manager", "POST", "/admin/fx-rates", `{"from":"GBP","to":"EUR","rate":"61150000"}`))
+		got := ""
+		e.pages("employee", "/admin/fx-rates", func(item map[string]any) { got += fmt.Sprint(item["from"], " ") })
+		if got != "GBP USD " {
+			t.Errorf("the pages have the rates of %s", got)
+		}
 	})
 }

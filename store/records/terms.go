@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"holdfast/authz"
@@ -86,9 +88,45 @@ func (t *Tx) SetRate(ctx context.Context, r authz.Rate, since time.Time) error {
 	return SetRate(ctx, t.q, r, since)
 }
 
-// Rates reads of each pair the rate that counts at a moment.
-func (t *Tx) Rates(ctx context.Context, at time.Time) ([]authz.Rate, error) {
-	return Rates(ctx, t.q, at)
+// RatesPage lists of each pair the rate that counts at a moment, those that were set last first.
+func (t *Tx) RatesPage(ctx context.Context, at time.Time, page record.Page) (record.List[authz.Rate], error) {
+	const pair = "r.from_currency * 1000 + r.to_currency"
+	w := by(`r.since = (SELECT max(n.since) FROM rates n
+ WHERE n.from_currency = r.from_currency AND n.to_currency = r.to_currency AND n.since <= ?)`, at.UnixMicro())
+	if page.Cursor != "" {
+		since, last, err := readRateCursor(page.Cursor)
+		if err != nil {
+			return record.List[authz.Rate]{}, err
+		}
+		w.and("(r.since < ? OR r.since = ? AND "+pair+" < ?)", since, since, last)
+	}
+	var all []authz.Rate
+	var since []int64
+	err := t.q.Query(ctx, func(r Row) error {
+		all = append(all, authz.Rate{From: currency(r.Int(0)), To: currency(r.Int(1)), Rate: r.Text(2)})
+		since = append(since, r.Int(3))
+		return nil
+	}, fmt.Sprintf("SELECT r.from_currency, r.to_currency, r.rate, r.since FROM rates r%s ORDER BY r.since DESC, %s DESC LIMIT %d",
+		w.sql(), pair, page.Size()+1), w.args...)
+	return paged(all, page, func(r *authz.Rate) string {
+		return rateCursor(since[page.Size()-1], numeric(r.From)*1000+numeric(r.To))
+	}), wrap("read rates", err)
+}
+
+// rateCursor names a rate by when it was set and of what. In base 36 its numbers are shorter than those of cards: a cursor
+// goes into a statement of a database, and so perhaps into its log.
+func rateCursor(since, pair int64) string {
+	return strconv.FormatInt(since, 36) + "." + strconv.FormatInt(pair, 36)
+}
+
+func readRateCursor(cursor string) (since, pair int64, err error) {
+	left, right, _ := strings.Cut(cursor, ".")
+	since, wrong := strconv.ParseInt(left, 36, 64)
+	pair, err = strconv.ParseInt(right, 36, 64)
+	if err != nil || wrong != nil || len(left) > 11 || pair >= 1_000_000 || rateCursor(since, pair) != cursor {
+		return 0, 0, record.ErrCursor
+	}
+	return since, pair, nil
 }
 
 // ExceptionRow is a case of the queue as people read it.
