@@ -79,7 +79,7 @@ func (e *estate) suspension(meets func(after string, minor int64, want string)) 
 	e.t.Helper()
 	partner := fmt.Sprintf("/admin/partners/%d", e.partner)
 	// The user was locked, which ended the session.
-	e.tokens["user"] = e.newSession(record.Session{Kind: record.SessionUser, Partner: e.partner, User: e.user, Device: record.NewUUID(time.Now())})
+	e.tokens["user"] = e.newSession(record.Session{Kind: record.SessionUser, Partner: e.partner, User: e.user})
 	e.want(200, nil, e.as("user", "GET", "/customers/me/cards", ""))
 	e.want(200, nil, e.as("admin", "PATCH", partner, `{"state":"SUSPENDED"}`))
 	meets("a suspension", 1, "62")

@@ -2,6 +2,8 @@ package litestore_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -65,6 +67,49 @@ func TestAnEarlierFileIsBroughtForward(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Goal: a device that was paired before devices had keys of their own has its user's, unless it is revoked. Method: a file
+// of the version before that, made of the steps up to it.
+func TestDevicesGetTheirUsersKey(t *testing.T) {
+	path := firstFile(t)
+	files, err := filepath.Glob("steps/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := "PRAGMA user_version = 22;"
+	for _, file := range files { // sorted
+		if filepath.Base(file) < "0023" {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			script += string(text) + ";"
+		}
+	}
+	c, err := sqlite.OpenConn(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = sqlitex.ExecuteScript(c, script+`
+UPDATE users SET response_key = x'0102';
+INSERT INTO devices (id, partner_id, user_id, hardware, name, public_key, created_at) VALUES (x'01', 1, 1001, 'phone', '', x'03', 1);
+INSERT INTO devices (id, partner_id, user_id, hardware, name, public_key, revoked_at, created_at) VALUES (x'02', 1, 1001, 'old', '', x'03', 1, 1);`, nil)
+	if err = errors.Join(err, c.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := litestore.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	keys := ""
+	if err := s.View(t.Context(), func(q records.Querier) error {
+		return q.Query(context.Background(), func(r records.Row) error { keys += fmt.Sprintf("%x,", r.Bytes(0)); return nil },
+			"SELECT response_key FROM devices ORDER BY id")
+	}); err != nil || keys != "0102,," {
+		t.Errorf("the keys are %s, %v", keys, err)
 	}
 }
 
