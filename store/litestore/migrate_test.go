@@ -70,9 +70,10 @@ func TestAnEarlierFileIsBroughtForward(t *testing.T) {
 	}
 }
 
-// Goal: a device that was paired before devices had keys of their own has its user's, unless it is revoked. Method: a file
-// of the version before that, made of the steps up to it.
-func TestDevicesGetTheirUsersKey(t *testing.T) {
+// Goal: a device that was paired before devices had keys of their own has its user's, unless it is revoked; who bears
+// differences of exchange stays as a program's terms had it. Method: a file of the version before that, made of the steps up
+// to it.
+func TestWhatStandsElsewhereNowIsKept(t *testing.T) {
 	path := firstFile(t)
 	files, err := filepath.Glob("steps/*.sql")
 	if err != nil {
@@ -95,7 +96,11 @@ func TestDevicesGetTheirUsersKey(t *testing.T) {
 	err = sqlitex.ExecuteScript(c, script+`
 UPDATE users SET response_key = x'0102';
 INSERT INTO devices (id, partner_id, user_id, hardware, name, public_key, created_at) VALUES (x'01', 1, 1001, 'phone', '', x'03', 1);
-INSERT INTO devices (id, partner_id, user_id, hardware, name, public_key, revoked_at, created_at) VALUES (x'02', 1, 1001, 'old', '', x'03', 1, 1);`, nil)
+INSERT INTO devices (id, partner_id, user_id, hardware, name, public_key, revoked_at, created_at) VALUES (x'02', 1, 1001, 'old', '', x'03', 1, 1);
+INSERT INTO programs (id, partner_id, name, bin_low, bin_high, currency, funding, created_at) VALUES (1, 1, 'a', 10000000, 10000000, 978, 'CREDIT', 1),
+ (2, 1, 'b', 20000000, 20000000, 978, 'CREDIT', 1), (3, 1, 'c', 30000000, 30000000, 978, 'CREDIT', 1);
+INSERT INTO program_terms (program_id, pump_hold, part_approval, credit_at_once, own_rates, fx_to_user, mark_up, hold_seconds)
+VALUES (1, 0, 0, 0, 0, 0, 0, 0), (2, 0, 0, 0, 0, 1, 0, 0);`, nil)
 	if err = errors.Join(err, c.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +111,15 @@ INSERT INTO devices (id, partner_id, user_id, hardware, name, public_key, revoke
 	defer func() { _ = s.Close() }()
 	keys := ""
 	if err := s.View(t.Context(), func(q records.Querier) error {
+		programs, err := records.Programs(t.Context(), q)
+		for _, p := range programs {
+			if p.Terms.FXToUser != (p.ID == 2) {
+				t.Errorf("program %d has the terms %+v", p.ID, p.Terms)
+			}
+		}
+		if err != nil || len(programs) != 3 {
+			t.Errorf("programs %+v, %v", programs, err)
+		}
 		return q.Query(context.Background(), func(r records.Row) error { keys += fmt.Sprintf("%x,", r.Bytes(0)); return nil },
 			"SELECT response_key FROM devices ORDER BY id")
 	}); err != nil || keys != "0102,," {

@@ -38,7 +38,7 @@ func testPartners(t *testing.T, o *office) {
 		if err != nil || fmt.Sprint(p) != fmt.Sprint(o.credit) {
 			t.Errorf("read %+v, %v, want %+v", p, err, o.credit)
 		}
-		p.ActionCodes, p.HoldHours, p.MarkUp = map[string]string{"LOCKED_LOST": "46 1046", "CARD_EXPIRED": "54"}, 72, 150
+		p.ActionCodes, p.HoldHours, p.MarkUp, p.FXToUser = map[string]string{"LOCKED_LOST": "46 1046", "CARD_EXPIRED": "54"}, 72, 150, true
 		if err := tx.UpdateProgram(ctx, &p); err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func testPartners(t *testing.T, o *office) {
 	if err := o.nodes[0].View(ctx, func(q records.Querier) error {
 		all, err := records.Programs(ctx, q)
 		for _, p := range all {
-			if p.ID == o.credit.ID && (p.Terms.MarkUp != 150 || p.Terms.HoldLife != 72*time.Hour) {
+			if p.Terms.FXToUser != (p.ID == o.credit.ID) || p.ID == o.credit.ID && (p.Terms.MarkUp != 150 || p.Terms.HoldLife != 72*time.Hour) {
 				t.Errorf("the switch has the terms %+v", p.Terms)
 			}
 		}

@@ -19,24 +19,24 @@ var (
 	ErrRate  = errors.New("the rate is not eight digits as in DE 9")
 )
 
-// SetTerms replaces the terms of a program. The switches learn them with the routing table. The mark-up and the life of
-// holds are those of [record.Program], which the management API changes, too: they stand with the program, and what
-// program_terms has room for is not read.
+// SetTerms replaces the terms of a program. The switches learn them with the routing table. The mark-up, the life of holds and
+// who bears differences of exchange are those of [record.Program], which the management API changes, too: they stand with the
+// program, and what program_terms has room for is not read.
 func SetTerms(ctx context.Context, q Querier, program authz.ProgramID, t authz.Terms) error {
 	hours := int64(t.HoldLife / time.Hour)
 	if t.MarkUp < 0 || t.MarkUp > record.MarkUpMax || t.PumpHold < 0 || t.PumpHold > money.MinorMax ||
 		hours < 0 || hours > record.HoldHoursMax || t.HoldLife%time.Hour != 0 {
 		return ErrTerms
 	}
-	if _, err := q.Exec(ctx, "UPDATE programs SET mark_up = $1, hold_hours = $2, version = version + 1 WHERE id = $3",
-		t.MarkUp, hours, int64(program)); err != nil {
+	if _, err := q.Exec(ctx, "UPDATE programs SET mark_up = $1, hold_hours = $2, fx_to_user = $3, version = version + 1 WHERE id = $4",
+		t.MarkUp, hours, bit(t.FXToUser), int64(program)); err != nil {
 		return wrap("set terms", err)
 	}
-	args := []any{int64(program), t.PumpHold, bit(t.PartApproval), bit(t.CreditAtOnce), bit(t.OwnRates), bit(t.FXToUser)}
+	args := []any{int64(program), t.PumpHold, bit(t.PartApproval), bit(t.CreditAtOnce), bit(t.OwnRates)}
 	_, err := q.Exec(ctx, `INSERT INTO program_terms (program_id, pump_hold, part_approval, credit_at_once, own_rates, fx_to_user,
- mark_up, hold_seconds) VALUES ($1, $2, $3, $4, $5, $6, 0, 0)
+ mark_up, hold_seconds) VALUES ($1, $2, $3, $4, $5, 0, 0, 0)
 ON CONFLICT (program_id) DO UPDATE SET pump_hold = excluded.pump_hold, part_approval = excluded.part_approval,
- credit_at_once = excluded.credit_at_once, own_rates = excluded.own_rates, fx_to_user = excluded.fx_to_user`, args...)
+ credit_at_once = excluded.credit_at_once, own_rates = excluded.own_rates`, args...)
 	return wrap("set terms", err)
 }
 
@@ -57,7 +57,7 @@ func Programs(ctx context.Context, q Querier) ([]authz.Program, error) {
 				MarkUp: r.Int(8), FXToUser: r.Int(9) != 0, HoldLife: time.Duration(r.Int(10)) * time.Hour}})
 		return nil
 	}, `SELECT p.id, p.partner_id, p.bin_low, p.bin_high, t.pump_hold, t.part_approval, t.credit_at_once, t.own_rates, p.mark_up,
- t.fx_to_user, p.hold_hours FROM programs p LEFT JOIN program_terms t ON t.program_id = p.id`)
+ p.fx_to_user, p.hold_hours FROM programs p LEFT JOIN program_terms t ON t.program_id = p.id`)
 	return all, wrap("read programs", err)
 }
 
