@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -123,24 +124,28 @@ func (m *Room) listPeers(ctx context.Context, c *mgmt.Call, in *listRequest) (mg
 	if err != nil {
 		return mgmt.List[Peer]{}, err
 	}
-	if in.Cursor != "" {
-		last := slices.IndexFunc(list, func(p Peer) bool { return p.cursor() == in.Cursor })
-		if last < 0 {
-			return mgmt.List[Peer]{}, record.ErrCursor
-		}
-		list = list[last+1:]
-	}
-	l := mgmt.List[Peer]{Items: list}
-	if size := in.Ask().Size(); len(list) > size {
-		l.Items, l.Next = list[:size], list[size-1].cursor()
-	}
-	return l, nil
+	return pageOf(list, in.Ask())
 }
 
-// cursor names an entry of the list. A name may have more letters than a cursor.
-func (p *Peer) cursor() string {
-	sum := sha256.Sum256([]byte(p.Name + " " + p.Address))
-	return hex.EncodeToString(sum[:16])
+// pageOf is a page of a list that is sorted by name. A cursor names an entry by its name and which of that name it is; hashed,
+// since a name may have more letters than a cursor.
+func pageOf(list []Peer, page record.Page) (mgmt.List[Peer], error) {
+	cursors, of := make([]string, len(list)), map[string]int{}
+	for i := range list {
+		sum := sha256.Sum256([]byte(list[i].Name + " " + strconv.Itoa(of[list[i].Name])))
+		cursors[i] = hex.EncodeToString(sum[:16])
+		of[list[i].Name]++
+	}
+	from := slices.Index(cursors, page.Cursor) + 1
+	if from == 0 && page.Cursor != "" {
+		return mgmt.List[Peer]{}, record.ErrCursor
+	}
+	to := min(from+page.Size(), len(list))
+	l := mgmt.List[Peer]{Items: list[from:to]}
+	if to < len(list) {
+		l.Next = cursors[to-1]
+	}
+	return l, nil
 }
 
 func (p *Peer) apply(c *record.PeerChange) {
