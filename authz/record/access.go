@@ -8,14 +8,15 @@ import (
 
 // Device is an installation of the user's app, bound to the user by pairing.
 type Device struct {
-	ID        UUID
-	Partner   authz.PartnerID
-	User      authz.UserID
-	Hardware  string // what the app calls the device: one active installation on it for a user
-	Name      string
-	PublicKey []byte // SPKI DER of the key that signs challenges
-	RevokedAt time.Time
-	CreatedAt time.Time
+	ID          UUID
+	Partner     authz.PartnerID
+	User        authz.UserID
+	Hardware    string // what the app calls the device: one active installation on it for a user
+	Name        string
+	PublicKey   []byte // SPKI DER of the key that signs challenges
+	ResponseKey []byte // SPKI DER of the key that answers are encrypted for; nil: none registered
+	RevokedAt   time.Time
+	CreatedAt   time.Time
 }
 
 // Check finds a field that must not be as it is.
@@ -25,6 +26,9 @@ func (d *Device) Check() error {
 	c.text("name", d.Name, false, 60)
 	if len(d.PublicKey) == 0 || len(d.PublicKey) > 1024 {
 		c.fail("publicKey", "is missing or too long")
+	}
+	if len(d.ResponseKey) > 1024 {
+		c.fail("responseKey", "is too long")
 	}
 	return c.err
 }

@@ -77,13 +77,14 @@ type Claimed struct {
 	Endpoint Endpoint // with its secret
 }
 
-// CardRequest is a virtual card that is asked for now and made later.
+// CardRequest is a card that is asked for now and made later, a virtual or a digital first one.
 type CardRequest struct {
 	ID          UUID
 	Partner     authz.PartnerID
 	User        authz.UserID
 	Balance     authz.BalanceID
 	Program     authz.ProgramID
+	Kind        CardKind
 	Description string
 	State       string // PENDING, DONE or FAILED
 	Card        authz.CardID

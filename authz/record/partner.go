@@ -81,6 +81,7 @@ type Program struct {
 	OutsideOnly     bool   // a lock from outside for reason 6 or 7 is undone by operators only
 	HoldHours       int64  // how long a hold lives; 0: as the journal's own table says
 	MarkUp          int64  // on exchange, in hundredths of a percent
+	FXToUser        bool   // differences of exchange at clearing stay with the user, not with the COMPANY balance
 	CardMonths      int64  // how long a new card is valid
 	// ActionCodes replaces answers to the network by the name of the reason, such as LOCKED_LOST: a code of two
 	// characters for ISO 8583:1987, of three for 1993, of four for 2003, or several with blanks between them.

@@ -2,8 +2,8 @@ package record
 
 import "strings"
 
-// PeerChange is what is to count of a network or simulator of the configuration instead of what stands there; nil leaves
-// that.
+// PeerChange is what is to count of a network or simulator instead of what the configuration has of it, or will have when
+// it names it; nil leaves that.
 type PeerChange struct {
 	Name        string
 	FileActions *bool             // it may lock and unlock cards
@@ -12,6 +12,9 @@ type PeerChange struct {
 }
 
 const binsMax = 100
+
+// PeersMax bounds the changes that are kept: the switch reads all of them again and again.
+const PeersMax = 500
 
 // Check finds a field that must not be as it is.
 func (p *PeerChange) Check() error {

@@ -33,7 +33,6 @@ type User struct {
 	BirthDate   string // as 1990-12-31
 	Nationality string // ISO 3166-1 alpha-3, as passports have it
 	Address     Address
-	ResponseKey []byte // SPKI DER of the key that answers are encrypted for, registered with the device
 	CreatedAt   time.Time
 }
 
@@ -60,9 +59,6 @@ func (u *User) Check() error {
 	c.date("dateOfBirth", u.BirthDate, false)
 	c.letters("nationality", u.Nationality, false, 3)
 	u.Address.check(&c, false)
-	if len(u.ResponseKey) > 1024 {
-		c.fail("responseKey", "is too long")
-	}
 	return c.err
 }
 

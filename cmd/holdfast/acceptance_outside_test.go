@@ -52,8 +52,7 @@ func (s *stage) invite(c *script, data string) {
 	s.api.tokens["admin"] = s.api.newSession(record.Session{Kind: record.SessionOperator, Operator: admin.ID})
 	for _, h := range c.holders {
 		_, user := s.holder(h.ref)
-		s.api.tokens[h.ref] = s.api.newSession(record.Session{Kind: record.SessionUser, Partner: o.partner, User: user,
-			Device: record.NewUUID(time.Now())})
+		s.api.tokens[h.ref] = s.api.newSession(record.Session{Kind: record.SessionUser, Partner: o.partner, User: user})
 	}
 }
 

@@ -45,6 +45,7 @@ type crowd struct {
 	now      func() time.Time // of the door
 
 	users        map[string]authz.UserID
+	devices      map[string]record.UUID // one of each user's
 	operators    map[string]record.UUID
 	certificates map[string]*x509.Certificate
 	partners     map[string]authz.PartnerID
@@ -60,7 +61,7 @@ func (c *crowd) do(f func(ctx context.Context, tx *records.Tx) error) {
 
 func gather(t *testing.T) *crowd {
 	t.Helper()
-	c := &crowd{t: t, users: map[string]authz.UserID{}, operators: map[string]record.UUID{}, certificates: map[string]*x509.Certificate{},
+	c := &crowd{t: t, users: map[string]authz.UserID{}, devices: map[string]record.UUID{}, operators: map[string]record.UUID{}, certificates: map[string]*x509.Certificate{},
 		partners: map[string]authz.PartnerID{}, now: time.Now}
 	var err error
 	books := config{Data: t.TempDir()}
@@ -84,8 +85,17 @@ func gather(t *testing.T) *crowd {
 	for _, name := range []string{"user", "late", "locked"} {
 		u := record.User{Partner: c.partners["partner"], State: record.UserActive, KYC: record.KYCNotStarted, FirstName: "A", LastName: "B",
 			Email: name + "@example.com", Phone: fmt.Sprintf("+4812345678%d", len(c.users)), CreatedAt: now}
-		c.do(func(ctx context.Context, tx *records.Tx) error { return tx.InsertUser(ctx, &u) })
-		c.users[name] = u.ID
+		d := record.Device{Hardware: "first", PublicKey: []byte("x")}
+		c.do(func(ctx context.Context, tx *records.Tx) error {
+			if err := tx.InsertUser(ctx, &u); err != nil {
+				return err
+			}
+			if err := tx.NewPairing(ctx, record.Pairing{Hash: []byte(name), Partner: u.Partner, User: u.ID, ExpiresAt: now.Add(time.Hour)}); err != nil {
+				return err
+			}
+			return tx.Pair(ctx, []byte(name), &d, now)
+		})
+		c.users[name], c.devices[name] = u.ID, d.ID
 	}
 	for name, role := range map[string]record.Role{"admin": record.RoleAdmin, "manager": record.RoleManager, "employee": record.RoleEmployee,
 		"gone": record.RoleAdmin, "idle": record.RoleAdmin} {
@@ -137,9 +147,9 @@ func (c *crowd) build() {
 	c.t.Helper()
 	books := doorBooks{store: c.store, keys: c.keys}
 	room := authn.New(books, c.keys, c.now, 0)
-	nobody := func() []partners.Peer { return nil }
+	peers := partners.Config{Peers: func() []partners.Peer { return nil }, CheckPeer: func(record.PeerChange) error { return authz.ErrNotFound }}
 	var err error
-	c.door, err = mgmt.New(mgmt.Config{Routes: routes(rooms{identities: room, partners: partners.Config{Peers: nobody}}), Authn: room.Authenticators(), Store: books, Keys: c.keys,
+	c.door, err = mgmt.New(mgmt.Config{Routes: routes(rooms{identities: room, partners: peers}), Authn: room.Authenticators(), Store: books, Keys: c.keys,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Limits: mgmt.Limits{PerSecondMax: 1e6}, Now: c.now, Sandbox: true})
 	if err != nil {
 		c.t.Fatal(err)
@@ -165,7 +175,7 @@ func (c *crowd) session(name string) string {
 	now := time.Now()
 	s := record.Session{Hash: hash[:], Kind: record.SessionOperator, Operator: c.operators[name], CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour)}
 	if user, ok := c.users[name]; ok {
-		s.Kind, s.Partner, s.User, s.Operator = record.SessionUser, c.partners["partner"], user, record.UUID{}
+		s.Kind, s.Partner, s.User, s.Operator, s.Device = record.SessionUser, c.partners["partner"], user, record.UUID{}, c.devices[name]
 	}
 	switch name {
 	case "late":

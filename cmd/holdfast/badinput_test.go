@@ -72,7 +72,7 @@ func TestCursorsOfOtherLists(t *testing.T) {
 		const uuid, number = "01a2062e-6628-76a6-86fe-5085770c56fd", "5"
 		for path, cursor := range map[string]string{"/lifecycle/v1/users": uuid, "/secure/partner/balances": uuid, "/secure/events": number,
 			"/secure/transactions": number, "/admin/partners": uuid, "/admin/programs": uuid, "/admin/operators": number, "/admin/kyc": number,
-			"/admin/approvals": number, "/admin/audit": uuid, fmt.Sprintf("/secure/customers/%d/balances", e.user): uuid,
+			"/admin/approvals": number, "/admin/audit": uuid, "/admin/peers": uuid, "/admin/fx-rates": uuid, fmt.Sprintf("/secure/customers/%d/balances", e.user): uuid,
 			fmt.Sprintf("/secure/customers/%d/cards", e.user): uuid, fmt.Sprintf("/admin/partners/%d/certificates", e.partner): number} {
 			who := "admin"
 			if mutualPath(path) {
@@ -364,7 +364,7 @@ func (e *estate) digest() map[string]string {
 	e.t.Helper()
 	digest := map[string]string{}
 	for _, table := range []string{"partners", "programs", "users", "balances", "cards", "postings", "movements", "kyc_cases", "kyc_documents",
-		"thresholds", "approvals", "operators", "endpoints", "events", "orders", "certificates", "devices", "limits", "card_requests"} {
+		"thresholds", "approvals", "operators", "endpoints", "events", "orders", "certificates", "devices", "limits", "card_requests", "peers", "rates"} {
 		if err := e.node.store.View(e.t.Context(), func(q records.Querier) error {
 			digest[table] = ""
 			return q.Query(e.t.Context(), func(r records.Row) error { digest[table] = fmt.Sprint(r.Int(0)); return nil }, "SELECT count(*) FROM "+table)

@@ -43,14 +43,14 @@ func TestBadSessionTokensByName(t *testing.T) {
 	t.Parallel()
 	e := openEstate(t, nil)
 	token := e.tokens["user"]
-	user := record.Session{Kind: record.SessionUser, Partner: e.partner, User: e.user, Device: record.NewUUID(time.Now())}
+	user := record.Session{Kind: record.SessionUser, Partner: e.partner, User: e.user, Device: e.newDevice(e.partner, e.user)}
 	old := e.sessionFrom(user, time.Now().Add(-time.Hour), 10*time.Minute)
 	soon := e.sessionFrom(user, time.Now().Add(-10*time.Minute), 10*time.Minute)
 	loggedOut := e.sessionFrom(user, time.Now(), 10*time.Minute)
 	e.call(e.clients[""], "DELETE", e.public+"/customers/sessions/current", "", "Authorization", "Bearer "+loggedOut)
 	nobody := e.sessionFrom(record.Session{Kind: record.SessionUser, Partner: e.partner, User: 999999, Device: user.Device}, time.Now(), time.Hour)
 	removed := e.newUser(e.partner, 77)
-	gone := e.sessionFrom(record.Session{Kind: record.SessionUser, Partner: e.partner, User: removed, Device: user.Device}, time.Now(), time.Hour)
+	gone := e.sessionFrom(record.Session{Kind: record.SessionUser, Partner: e.partner, User: removed, Device: e.newDevice(e.partner, removed)}, time.Now(), time.Hour)
 	e.want(204, nil, e.as("partner", "POST", fmt.Sprintf("/lifecycle/v1/users/%d/lock", removed), ""))
 	hash := sha256.Sum256([]byte("holdfast token " + token))
 	changed := func(i int) string {

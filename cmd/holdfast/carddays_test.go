@@ -80,7 +80,9 @@ func (e *estate) pins(mine string) {
 	for _, bad := range []string{"1234", "4321", "7777", "246", "2468135792468", "24a8"} {
 		r := e.secret("user", "POST", mine+"/pin", `{"pin":"`+bad+`"}`)
 		e.refused(400, "VALIDATION_ERROR", r)
-		if strings.Contains(r.text, bad) {
+		var p struct{ RequestID string } // of any digits, by chance those of a PIN
+		r.into(e.t, &p)
+		if strings.Contains(strings.Replace(r.text, p.RequestID, "", 1), bad) {
 			e.t.Errorf("a refusal repeats the PIN")
 		}
 	}
@@ -185,6 +187,39 @@ func TestCardsInTheBackground(t *testing.T) {
 		if len(list.Items) != 0 {
 			t.Errorf("a removed card is listed: %+v", list)
 		}
+	})
+}
+
+// Goal: a digital first card is made in the background where it may be made at once, and can be printed; it is refused where
+// the program has none.
+func TestDigitalFirstInTheBackground(t *testing.T) {
+	t.Parallel()
+	bothDays(t, func(t *testing.T, e *estate, _ *receiver) {
+		program := fmt.Sprintf("/admin/programs/%d", e.program("CREDIT", 99999901, ""))
+		e.funded("CREDIT", 1_000_000)
+		body := `{"balanceId":"` + e.topped(10_000) + `","digitalFirst":true}`
+		e.refused(409, "NOT_ALLOWED", e.as("user", "POST", "/customers/me/cards/virtual/async", body))
+		e.want(200, nil, e.as("admin", "PATCH", program, `{"digitalFirst":true}`))
+		for _, who := range []string{"user", "partner"} {
+			path, requests := "/customers/me/cards", "/customers/me/requests/"
+			if who == "partner" {
+				path, requests = fmt.Sprintf("/secure/customers/%d/cards", e.user), "/secure/requests/"
+			}
+			var q struct {
+				RequestID, Status string
+				CardID            int64
+			}
+			e.want(202, &q, e.as(who, "POST", path+"/virtual/async", body))
+			eventually(t, 20*time.Second, "the card", func() error {
+				if e.want(200, &q, e.as(who, "GET", requests+q.RequestID, "")); q.Status != "DONE" {
+					return fmt.Errorf("request is %s", q.Status)
+				}
+				return nil
+			})
+			e.want(201, nil, e.secret(who, "POST", fmt.Sprintf("%s/%d/print", path, q.CardID),
+				`{"deliveryAddress":{"street":"Prosta 1","city":"Lublin","postCode":"20-001","country":"POL"}}`))
+		}
+		e.counts("partner", fmt.Sprintf("/secure/customers/%d/cards", e.user), map[string]int{"kind=DIGITAL_FIRST": 2, "": 2})
 	})
 }
 

@@ -211,7 +211,8 @@ func TestLockOutsideFindsCardsUnderOldTags(t *testing.T) {
 	a.ask(1, "2100", "2008", purchase)
 }
 
-// What an operator took from a peer stays taken when the node starts anew, from the first message on.
+// What an operator took from a peer stays taken when the node starts anew, from the first message on, also when the
+// configuration had no peer of that name before.
 func TestChangesOfPeersOutliveTheNode(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -244,7 +245,7 @@ func TestChangesOfPeersOutliveTheNode(t *testing.T) {
 	}
 	no := false
 	change(func(ctx context.Context, tx *records.Tx) error {
-		return tx.SetPeer(ctx, record.PeerChange{Name: "a", FileActions: &no}, time.Now())
+		return tx.InsertPeer(ctx, record.PeerChange{Name: "a", FileActions: &no}, time.Now())
 	})
 	asks("3001")
 	change(func(ctx context.Context, tx *records.Tx) error { return tx.ResetPeer(ctx, "a") })

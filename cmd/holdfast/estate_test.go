@@ -88,19 +88,25 @@ func openEstate(t *testing.T, s *site, change ...func(*config)) *estate {
 func newEstate(o *office, network *site) *estate {
 	o.t.Helper()
 	e := &estate{office: o, clients: map[string]*http.Client{}, tokens: map[string]string{}, network: network}
-	path := filepath.Join(o.t.TempDir(), "keys.json")
+	e.box, e.key = newCaller(o.t)
+	e.clients[""] = e.http()
+	e.readDocument()
+	return e
+}
+
+// newCaller is the key pair of somebody who calls.
+func newCaller(t *testing.T) (*jwe.Box, *rsa.PublicKey) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "keys.json")
 	_, err := keystore.Create(path, nil)
 	var own *keystore.Store
 	if err == nil {
 		own, _, err = keystore.Complete(path, nil)
 	}
 	if err != nil {
-		o.t.Fatal(err)
+		t.Fatal(err)
 	}
-	e.box, e.key = jwe.New(own, jwe.Limits{PerSecondMax: 1e6}), own.EncryptionKeys()[0].Key
-	e.clients[""] = e.http()
-	e.readDocument()
-	return e
+	return jwe.New(own, jwe.Limits{PerSecondMax: 1e6}), own.EncryptionKeys()[0].Key
 }
 
 func (e *estate) readDocument() {
@@ -140,7 +146,7 @@ func (e *estate) populate() {
 		}
 	}
 	e.user = e.newUser(e.partner, 1)
-	e.tokens["user"] = e.newSession(record.Session{Kind: record.SessionUser, Partner: e.partner, User: e.user, Device: record.NewUUID(now)})
+	e.tokens["user"] = e.newSession(record.Session{Kind: record.SessionUser, Partner: e.partner, User: e.user})
 	for name, role := range map[string]record.Role{"admin": record.RoleAdmin, "admin2": record.RoleAdmin,
 		"manager": record.RoleManager, "employee": record.RoleEmployee} {
 		o := record.Operator{Email: name + "@example.com", Name: name, Role: role, PasswordHash: "x", TOTPSecret: []byte("x"), CreatedAt: now}
@@ -149,22 +155,36 @@ func (e *estate) populate() {
 	}
 }
 
-// newUser registers a user of a partner whose answers are encrypted for the estate's key.
+// newUser registers a user of a partner.
 func (e *estate) newUser(p authz.PartnerID, number int) authz.UserID {
 	e.t.Helper()
-	spki, err := x509.MarshalPKIXPublicKey(e.key)
-	if err != nil {
-		e.t.Fatal(err)
-	}
 	u := record.User{Partner: p, FirstName: "Ann", LastName: "Bee", Email: fmt.Sprintf("ann%d@example.com", number),
-		Phone: fmt.Sprintf("+4812345%04d", number), BirthDate: "1990-05-17", Nationality: "POL", ResponseKey: spki, CreatedAt: time.Now()}
+		Phone: fmt.Sprintf("+4812345%04d", number), BirthDate: "1990-05-17", Nationality: "POL", CreatedAt: time.Now()}
 	e.do(func(ctx context.Context, tx *records.Tx) error { return tx.InsertUser(ctx, &u) })
 	return u.ID
 }
 
-// newSession opens a session without its ceremony and gives its token.
+// newDevice pairs one with a user without its ceremony. Answers to it are encrypted for the estate's key.
+func (e *estate) newDevice(p authz.PartnerID, u authz.UserID) record.UUID {
+	e.t.Helper()
+	now, code := time.Now(), make([]byte, 32)
+	_, _ = rand.Read(code)
+	d := record.Device{Hardware: fmt.Sprintf("phone %x", code[:8]), PublicKey: []byte("x"), ResponseKey: e.spki()}
+	e.do(func(ctx context.Context, tx *records.Tx) error {
+		if err := tx.NewPairing(ctx, record.Pairing{Hash: code, Partner: p, User: u, ExpiresAt: now.Add(time.Minute)}); err != nil {
+			return err
+		}
+		return tx.Pair(ctx, code, &d, now)
+	})
+	return d.ID
+}
+
+// newSession opens a session without its ceremony and gives its token; a user's is of a new device unless it names one.
 func (e *estate) newSession(s record.Session) string {
 	e.t.Helper()
+	if s.Kind == record.SessionUser && s.Device.IsZero() {
+		s.Device = e.newDevice(s.Partner, s.User)
+	}
 	raw := make([]byte, 32)
 	_, _ = rand.Read(raw)
 	token := base64.RawURLEncoding.EncodeToString(raw)

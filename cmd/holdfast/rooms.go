@@ -75,12 +75,12 @@ func routes(r rooms) []mgmt.Bound {
 	return rows
 }
 
-// peers are who may connect to this node.
+// peers are who the configuration lets connect to this node.
 func (n *node) peers() []partners.Peer {
 	list := make([]partners.Peer, len(n.servers))
 	for i, s := range n.servers {
 		stats, peer := s.Stats(), n.setups[i].peer
-		list[i] = partners.Peer{Name: peer.Name, Address: n.listeners[i].Addr().String(), Dialect: peer.Dialect.Name(),
+		list[i] = partners.Peer{Name: peer.Name, Configured: true, Address: n.listeners[i].Addr().String(), Dialect: peer.Dialect.Name(),
 			Framing: n.setups[i].server.Format.String(), SignOn: peer.RequireSignOn,
 			Deadline: cmp.Or(peer.Deadline, gateway.DefaultDeadline).Milliseconds(), FileActions: peer.FileActions,
 			BINs: append([]string{}, peer.BINs...), ActionCodes: partners.ShowCodes(peer.ActionCodes), Links: stats.Links,

@@ -273,7 +273,7 @@ func FuzzWorld(f *testing.F) {
 
 func TestSeedKeepsTermsAndCompany(t *testing.T) {
 	t.Parallel()
-	text := strings.NewReplacer("funding: DEPOSIT", "funding: DEPOSIT, terms: {pumpHold: 75.00, partApproval: true, markUp: 250, ownRates: true, holdLife: 48h}",
+	text := strings.NewReplacer("funding: DEPOSIT", "funding: DEPOSIT, terms: {pumpHold: 75.00, partApproval: true, markUp: 250, ownRates: true, fxToUser: true, holdLife: 48h}",
 		"    deposits:", "    company: [{currency: EUR, amount: 5.00}]\n    deposits:").Replace(seedWorldText)
 	w, err := parseWorld([]byte(text))
 	if err != nil {
@@ -298,7 +298,7 @@ func TestSeedKeepsTermsAndCompany(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	want := authz.Terms{PumpHold: 75_00, PartApproval: true, MarkUp: 2_50, OwnRates: true, HoldLife: 48 * time.Hour}
+	want := authz.Terms{PumpHold: 75_00, PartApproval: true, MarkUp: 2_50, OwnRates: true, FXToUser: true, HoldLife: 48 * time.Hour}
 	if len(programs) != 1 || programs[0].Terms != want || company != 5_00 {
 		t.Errorf("terms %+v, COMPANY %d; want %+v and 500", programs, company, want)
 	}

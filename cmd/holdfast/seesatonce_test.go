@@ -79,7 +79,7 @@ func (e *estate) suspension(meets func(after string, minor int64, want string)) 
 	e.t.Helper()
 	partner := fmt.Sprintf("/admin/partners/%d", e.partner)
 	// The user was locked, which ended the session.
-	e.tokens["user"] = e.newSession(record.Session{Kind: record.SessionUser, Partner: e.partner, User: e.user, Device: record.NewUUID(time.Now())})
+	e.tokens["user"] = e.newSession(record.Session{Kind: record.SessionUser, Partner: e.partner, User: e.user})
 	e.want(200, nil, e.as("user", "GET", "/customers/me/cards", ""))
 	e.want(200, nil, e.as("admin", "PATCH", partner, `{"state":"SUSPENDED"}`))
 	meets("a suspension", 1, "62")
@@ -168,6 +168,12 @@ func TestOwnRatesAreSetByOperators(t *testing.T) {
 		e.want(200, &rates, e.as("employee", "GET", "/admin/fx-rates", ""))
 		if len(rates.Items) != 1 || rates.Items[0].Rate != "70930000" || rates.Items[0].From != "USD" {
 			t.Errorf("the rates are %+v", rates.Items)
+		}
+		e.want(201, nil, e.as("manager", "POST", "/admin/fx-rates", `{"from":"GBP","to":"EUR","rate":"61150000"}`))
+		got := ""
+		e.pages("employee", "/admin/fx-rates", func(item map[string]any) { got += fmt.Sprint(item["from"], " ") })
+		if got != "GBP USD " {
+			t.Errorf("the pages have the rates of %s", got)
 		}
 	})
 }

@@ -24,6 +24,10 @@ func TestSettingsCount(t *testing.T) {
 		e.refused(400, "VALIDATION_ERROR", e.as("admin", "PATCH", one, `{"holdHours":8761}`))
 		e.refused(400, "VALIDATION_ERROR", e.as("admin", "PATCH", one, `{"currency":"USD"}`))
 		e.want(200, nil, e.as("admin", "PATCH", one, `{"holdHours":2,"cardMonths":1,"outsideOnly":true}`))
+		var shown struct{ FXToUser bool }
+		if e.want(200, &shown, e.as("admin", "PATCH", one, `{"fxToUser":true}`)); !shown.FXToUser {
+			t.Error("the differences of exchange are not the user's")
+		}
 		short := e.order("partner", balance)
 		if now := time.Now().UTC(); short.ExpiryDate != time.Date(now.Year(), now.Month()+2, 0, 0, 0, 0, 0, time.UTC).Format(time.DateOnly) ||
 			long.ExpiryDate[:4] <= short.ExpiryDate[:4] {

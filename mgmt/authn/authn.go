@@ -31,10 +31,10 @@ type Tx interface {
 
 	Partner(ctx context.Context, id authz.PartnerID) (record.Partner, error)
 	User(ctx context.Context, partner authz.PartnerID, id authz.UserID) (record.User, error)
-	UpdateUser(ctx context.Context, u *record.User) error
 
 	NewPairing(ctx context.Context, p record.Pairing) error
 	Pair(ctx context.Context, hash []byte, d *record.Device, at time.Time) error
+	Device(ctx context.Context, id record.UUID) (record.Device, error)
 	NewChallenge(ctx context.Context, c *record.Challenge, at time.Time) error
 	UseChallenge(ctx context.Context, id record.UUID, at time.Time) (record.Challenge, record.Device, error)
 

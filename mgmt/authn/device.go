@@ -25,7 +25,7 @@ func number[T ~int64](n T) string { return strconv.FormatInt(int64(n), 10) }
 func decode64(text string) ([]byte, error) { return base64.StdEncoding.Strict().DecodeString(text) }
 
 // user authenticates a cardholder by the token of a session. The session ends after its time, whatever happens in it;
-// with its device; and with the user.
+// with its device; and with the user. Answers are encrypted for the device's key, whatever other devices of the user have.
 func (m *Room) user(ctx context.Context, r *http.Request) (mgmt.Identity, error) {
 	hash, err := bearer(r)
 	if err != nil {
@@ -34,9 +34,13 @@ func (m *Room) user(ctx context.Context, r *http.Request) (mgmt.Identity, error)
 	var s record.Session
 	var u record.User
 	var p record.Partner
+	var d record.Device
 	if err := m.view(ctx, func(tx Tx) (err error) {
 		if s, err = tx.Session(ctx, hash, m.now()); err != nil || s.Kind != record.SessionUser {
 			return orNotFound(err)
+		}
+		if d, err = tx.Device(ctx, s.Device); err != nil {
+			return err
 		}
 		if u, err = tx.User(ctx, s.Partner, s.User); err == nil {
 			p, err = tx.Partner(ctx, s.Partner)
@@ -45,12 +49,12 @@ func (m *Room) user(ctx context.Context, r *http.Request) (mgmt.Identity, error)
 	}); err != nil {
 		return mgmt.Identity{}, unknown(err)
 	}
-	if u.State != record.UserActive || p.State != record.PartnerActive {
+	if u.State != record.UserActive || p.State != record.PartnerActive || !d.RevokedAt.IsZero() {
 		return mgmt.Identity{}, errUnknown
 	}
 	who := mgmt.Identity{Name: "user " + number(u.ID), Detail: "device " + s.Device.String(), Partner: u.Partner, User: u.ID, Session: hash}
-	if len(u.ResponseKey) > 0 {
-		if who.Key, err = jwe.ParseSPKI(u.ResponseKey); err != nil {
+	if len(d.ResponseKey) > 0 {
+		if who.Key, err = jwe.ParseSPKI(d.ResponseKey); err != nil {
 			return mgmt.Identity{}, err
 		}
 	}
@@ -158,29 +162,18 @@ func (m *Room) pair(ctx context.Context, c *mgmt.Call, in *pairRequest) (Device,
 	if err != nil || !acceptable(key) {
 		return Device{}, problem.Body("/publicKey", "must be base64 of the SPKI DER of a P-256 or Ed25519 key")
 	}
-	var response []byte
+	d := record.Device{Hardware: in.Body.Device, Name: in.Body.Name, PublicKey: key}
 	if in.Body.ResponseKey != "" {
 		parsed, err := jwe.ParseKey([]string{in.Body.ResponseKey})
 		if err != nil {
 			return Device{}, err
 		}
-		if response, err = x509.MarshalPKIXPublicKey(parsed); err != nil {
+		if d.ResponseKey, err = x509.MarshalPKIXPublicKey(parsed); err != nil {
 			return Device{}, err
 		}
 	}
-	d := record.Device{Hardware: in.Body.Device, Name: in.Body.Name, PublicKey: key}
 	if err := tx.Pair(ctx, hashOf("pairing "+in.Body.Code), &d, c.At); err != nil {
 		return Device{}, unknown(err)
-	}
-	if response != nil {
-		u, err := tx.User(ctx, d.Partner, d.User)
-		if err != nil {
-			return Device{}, err
-		}
-		u.ResponseKey = response
-		if err := tx.UpdateUser(ctx, &u); err != nil {
-			return Device{}, err
-		}
 	}
 	c.Act("user "+number(d.User), d.Partner)
 	c.Object("device " + d.ID.String())

@@ -97,10 +97,7 @@ func issueLater(ctx context.Context, c *mgmt.Call, in *wantedIn) (Accepted, erro
 	if err != nil {
 		return Accepted{}, err
 	}
-	if in.Body.DigitalFirst {
-		return Accepted{}, problem.Body("/digitalFirst", "must be issued at once")
-	}
-	r := record.CardRequest{Partner: c.Partner, User: in.User(c), Balance: card.Balance, Program: card.Program,
+	r := record.CardRequest{Partner: c.Partner, User: in.User(c), Balance: card.Balance, Program: card.Program, Kind: card.Kind,
 		Description: card.Description, CreatedAt: c.At}
 	err = tx.InsertCardRequest(ctx, &r)
 	return Accepted{r.ID}, err
@@ -141,7 +138,7 @@ func Make(ctx context.Context, store mgmt.Store, at time.Time) (ended int, err e
 			if err != nil {
 				return err
 			}
-			card := record.Card{Program: r.Program, Balance: r.Balance, Kind: record.CardVirtual, Description: r.Description, CreatedAt: at}
+			card := record.Card{Program: r.Program, Balance: r.Balance, Kind: r.Kind, Description: r.Description, CreatedAt: at}
 			u, e := tx.User(ctx, r.Partner, r.User)
 			if e == nil {
 				card.HolderName = u.Name()

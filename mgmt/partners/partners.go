@@ -28,12 +28,13 @@ type Tx interface {
 	Programs(ctx context.Context, partner authz.PartnerID, page record.Page) (record.List[record.Program], error)
 	UpdateProgram(ctx context.Context, p *record.Program) error
 
+	InsertPeer(ctx context.Context, p record.PeerChange, at time.Time) error
 	SetPeer(ctx context.Context, p record.PeerChange, at time.Time) error
 	ResetPeer(ctx context.Context, name string) error
 	PeerChanges(ctx context.Context) ([]record.PeerChange, error)
 
 	SetRate(ctx context.Context, r authz.Rate, since time.Time) error
-	Rates(ctx context.Context, at time.Time) ([]authz.Rate, error)
+	RatesPage(ctx context.Context, at time.Time, page record.Page) (record.List[authz.Rate], error)
 
 	Audits(ctx context.Context, f record.AuditFilter, page record.Page) (record.List[record.Audit], error)
 }
@@ -43,12 +44,12 @@ type Config struct {
 	// Align brings all cards of a partner in line with its state, which is too much for one transaction. It may be run
 	// again at any time.
 	Align func(ctx context.Context, id authz.PartnerID) error
-	// Peers tells who may connect to this node.
+	// Peers tells who the configuration of this node lets connect to it.
 	Peers func() []Peer
 	// CheckPeer refuses a change of a peer that the switch could not use; of one that this node does not know it is
 	// [authz.ErrNotFound].
 	CheckPeer func(record.PeerChange) error
-	// Codes refuses action codes of a program that the switch could not use.
+	// Codes refuses action codes of a program, or of a peer whose dialect is not known, that no switch could use.
 	Codes func(map[string]string) error
 }
 

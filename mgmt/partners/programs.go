@@ -36,6 +36,7 @@ type Program struct {
 	OutsideOnly     bool            `json:"outsideOnly"`
 	HoldHours       int64           `json:"holdHours"`
 	MarkUp          int64           `json:"markUp"`
+	FXToUser        bool            `json:"fxToUser"`
 	CardMonths      int64           `json:"cardMonths"`
 	ActionCodes     []ActionCode    `json:"actionCodes" rule:"max=64"`
 	CreatedAt       time.Time       `json:"createdAt"`
@@ -71,6 +72,7 @@ type Settings struct {
 	OutsideOnly     *bool         `json:"outsideOnly"`     // only operators undo a lock from outside
 	HoldHours       *int64        `json:"holdHours" rule:"min=0 max=8760"`
 	MarkUp          *int64        `json:"markUp" rule:"min=0 max=2000"`
+	FXToUser        *bool         `json:"fxToUser"` // differences of exchange at clearing stay with the user, not with the COMPANY balance
 	CardMonths      *int64        `json:"cardMonths" rule:"min=1 max=120"`
 	ActionCodes     *[]ActionCode `json:"actionCodes" rule:"max=64"`
 }
@@ -83,6 +85,7 @@ func (s *Settings) apply(p *record.Program) {
 	set(&p.OutsideOnly, s.OutsideOnly)
 	set(&p.HoldHours, s.HoldHours)
 	set(&p.MarkUp, s.MarkUp)
+	set(&p.FXToUser, s.FXToUser)
 	set(&p.CardMonths, s.CardMonths)
 	if s.ActionCodes != nil {
 		p.ActionCodes = readCodes(*s.ActionCodes)
@@ -101,7 +104,7 @@ func set[T any](to *T, from *T) {
 func shownProgram(p *record.Program) Program {
 	return Program{ID: p.ID, Partner: p.Partner, Name: p.Name, BINLow: p.BINLow, BINHigh: p.BINHigh, Currency: p.Currency.Alpha(),
 		Funding: p.Funding, Holder: p.Holder, RemoteURL: p.RemoteURL, DigitalFirst: p.DigitalFirst, PartnerBalances: p.PartnerBalances,
-		OutsideOnly: p.OutsideOnly, HoldHours: p.HoldHours, MarkUp: p.MarkUp, CardMonths: p.CardMonths,
+		OutsideOnly: p.OutsideOnly, HoldHours: p.HoldHours, MarkUp: p.MarkUp, FXToUser: p.FXToUser, CardMonths: p.CardMonths,
 		ActionCodes: ShowCodes(p.ActionCodes), CreatedAt: p.CreatedAt}
 }
 

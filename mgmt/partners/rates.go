@@ -18,11 +18,6 @@ type Rate struct {
 	Rate string `json:"rate" rule:"min=8 max=8 format=digits"`
 }
 
-// Rates are those that count now.
-type Rates struct {
-	Items []Rate `json:"items"`
-}
-
 type rateRequest struct{ Body Rate }
 
 // Check implements the door's second look at a request.
@@ -54,13 +49,9 @@ func rateRoutes() []mgmt.Bound {
 			return in.Body, mgmt.In[Tx](c).SetRate(ctx, authz.Rate{From: from, To: to, Rate: in.Body.Rate}, c.At)
 		}),
 		mgmt.Handle(row(http.MethodGet, all, mgmt.RolesAll, "", "Our own rates of exchange that count now"),
-			func(ctx context.Context, c *mgmt.Call, _ *mgmt.None) (Rates, error) {
-				rates, err := mgmt.In[Tx](c).Rates(ctx, c.At)
-				shown := Rates{Items: []Rate{}}
-				for _, r := range rates {
-					shown.Items = append(shown.Items, Rate{From: r.From.Alpha(), To: r.To.Alpha(), Rate: r.Rate})
-				}
-				return shown, err
+			func(ctx context.Context, c *mgmt.Call, in *listRequest) (mgmt.List[Rate], error) {
+				l, err := mgmt.In[Tx](c).RatesPage(ctx, c.At, in.Ask())
+				return mgmt.Show(l, func(r *authz.Rate) Rate { return Rate{From: r.From.Alpha(), To: r.To.Alpha(), Rate: r.Rate} }), err
 			}),
 	}
 }

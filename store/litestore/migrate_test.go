@@ -2,6 +2,8 @@ package litestore_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -65,6 +67,63 @@ func TestAnEarlierFileIsBroughtForward(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Goal: a device that was paired before devices had keys of their own has its user's, unless it is revoked; who bears
+// differences of exchange stays as a program's terms had it. Method: a file of the version before that, made of the steps up
+// to it.
+func TestWhatStandsElsewhereNowIsKept(t *testing.T) {
+	path := firstFile(t)
+	files, err := filepath.Glob("steps/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := "PRAGMA user_version = 22;"
+	for _, file := range files { // sorted
+		if filepath.Base(file) < "0023" {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			script += string(text) + ";"
+		}
+	}
+	c, err := sqlite.OpenConn(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = sqlitex.ExecuteScript(c, script+`
+UPDATE users SET response_key = x'0102';
+INSERT INTO devices (id, partner_id, user_id, hardware, name, public_key, created_at) VALUES (x'01', 1, 1001, 'phone', '', x'03', 1);
+INSERT INTO devices (id, partner_id, user_id, hardware, name, public_key, revoked_at, created_at) VALUES (x'02', 1, 1001, 'old', '', x'03', 1, 1);
+INSERT INTO programs (id, partner_id, name, bin_low, bin_high, currency, funding, created_at) VALUES (1, 1, 'a', 10000000, 10000000, 978, 'CREDIT', 1),
+ (2, 1, 'b', 20000000, 20000000, 978, 'CREDIT', 1), (3, 1, 'c', 30000000, 30000000, 978, 'CREDIT', 1);
+INSERT INTO program_terms (program_id, pump_hold, part_approval, credit_at_once, own_rates, fx_to_user, mark_up, hold_seconds)
+VALUES (1, 0, 0, 0, 0, 0, 0, 0), (2, 0, 0, 0, 0, 1, 0, 0);`, nil)
+	if err = errors.Join(err, c.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := litestore.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	keys := ""
+	if err := s.View(t.Context(), func(q records.Querier) error {
+		programs, err := records.Programs(t.Context(), q)
+		for _, p := range programs {
+			if p.Terms.FXToUser != (p.ID == 2) {
+				t.Errorf("program %d has the terms %+v", p.ID, p.Terms)
+			}
+		}
+		if err != nil || len(programs) != 3 {
+			t.Errorf("programs %+v, %v", programs, err)
+		}
+		return q.Query(context.Background(), func(r records.Row) error { keys += fmt.Sprintf("%x,", r.Bytes(0)); return nil },
+			"SELECT response_key FROM devices ORDER BY id")
+	}); err != nil || keys != "0102,," {
+		t.Errorf("the keys are %s, %v", keys, err)
 	}
 }
 

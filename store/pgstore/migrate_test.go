@@ -12,6 +12,7 @@ import (
 
 	"holdfast/authz"
 	"holdfast/store/pgstore"
+	"holdfast/store/records"
 )
 
 func TestMigrateIsRepeatable(t *testing.T) {
@@ -87,6 +88,29 @@ func TestMigrateFillsGaps(t *testing.T) {
 		t.Errorf("from %d to %d, %v", from, to, err)
 	}
 	open(t, pgstore.Config{URL: url})
+}
+
+// Goal: a device that was paired before devices had keys of their own has its user's, unless it is revoked. Method: the step
+// is taken back, and made again.
+func TestDevicesGetTheirUsersKey(t *testing.T) {
+	t.Parallel()
+	url := fresh(t)
+	admin(t, url, `ALTER TABLE devices DROP COLUMN response_key; ALTER TABLE users ADD COLUMN response_key BYTEA;
+DELETE FROM schema_version WHERE version = 23;
+INSERT INTO partners (id, name, created_at) VALUES (1, 'Aurora', 1);
+INSERT INTO users (id, partner_id, name, kyc, created_at, response_key) VALUES (1001, 1, 'Alice', 'ACCEPTED', 1, '\x0102');
+INSERT INTO devices (id, partner_id, user_id, hardware, name, public_key, created_at) VALUES ('\x01', 1, 1001, 'phone', '', '\x03', 1);
+INSERT INTO devices (id, partner_id, user_id, hardware, name, public_key, revoked_at, created_at) VALUES ('\x02', 1, 1001, 'old', '', '\x03', 1, 1)`)
+	if _, _, err := pgstore.Migrate(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	keys := ""
+	if err := open(t, pgstore.Config{URL: url}).View(t.Context(), func(q records.Querier) error {
+		return q.Query(t.Context(), func(r records.Row) error { keys += fmt.Sprintf("%x,", r.Bytes(0)); return nil },
+			"SELECT response_key FROM devices ORDER BY id")
+	}); err != nil || keys != "0102,," {
+		t.Errorf("the keys are %s, %v", keys, err)
+	}
 }
 
 func TestNoServerIsUnavailable(t *testing.T) {

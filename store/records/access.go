@@ -11,13 +11,14 @@ import (
 
 var devices = table[record.Device]{
 	name:    "devices",
-	columns: "id, partner_id, user_id, hardware, name, public_key, revoked_at, created_at",
+	columns: "id, partner_id, user_id, hardware, name, public_key, response_key, revoked_at, created_at",
 	scan: func(r Row) record.Device {
 		return record.Device{ID: uuid(r, 0), Partner: authz.PartnerID(r.Int(1)), User: authz.UserID(r.Int(2)), Hardware: r.Text(3),
-			Name: r.Text(4), PublicKey: kept(r, 5), RevokedAt: moment(r, 6), CreatedAt: moment(r, 7)}
+			Name: r.Text(4), PublicKey: kept(r, 5), ResponseKey: kept(r, 6), RevokedAt: moment(r, 7), CreatedAt: moment(r, 8)}
 	},
 	args: func(d *record.Device) []any {
-		return []any{d.ID[:], int64(d.Partner), int64(d.User), d.Hardware, d.Name, d.PublicKey, micros(d.RevokedAt), micros(d.CreatedAt)}
+		return []any{d.ID[:], int64(d.Partner), int64(d.User), d.Hardware, d.Name, d.PublicKey, blob(d.ResponseKey), micros(d.RevokedAt),
+			micros(d.CreatedAt)}
 	},
 }
 
@@ -43,7 +44,7 @@ func (t *Tx) NewPairing(ctx context.Context, p record.Pairing) error {
 	return wrap("insert pairing", err)
 }
 
-// Pair uses a code up and binds a device to its user; d needs Hardware, Name and PublicKey. An installation that the
+// Pair uses a code up and binds a device to its user; d needs Hardware, Name and the keys. An installation that the
 // user had on the same device is revoked with its sessions. An unknown or used code is [authz.ErrNotFound], a late one
 // [record.ErrExpired].
 func (t *Tx) Pair(ctx context.Context, hash []byte, d *record.Device, at time.Time) error {

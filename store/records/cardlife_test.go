@@ -408,7 +408,7 @@ func testCardRequests(t *testing.T, o *office) {
 	requests := make([]record.CardRequest, 2)
 	for i := range requests {
 		requests[i] = record.CardRequest{Partner: o.partner.ID, User: o.user.ID, Balance: b.ID, Program: o.credit.ID,
-			CreatedAt: storetest.Epoch.Add(time.Duration(i) * time.Second)}
+			Kind: []record.CardKind{record.CardDigitalFirst, record.CardVirtual}[i], CreatedAt: storetest.Epoch.Add(time.Duration(i) * time.Second)}
 		o.must(func(tx *records.Tx) error { return tx.InsertCardRequest(ctx, &requests[i]) })
 	}
 	o.refused(authz.ErrNotFound, "a request on another user's balance", func(tx *records.Tx) error {
@@ -416,10 +416,21 @@ func testCardRequests(t *testing.T, o *office) {
 		bad.User++
 		return tx.InsertCardRequest(ctx, &bad)
 	})
+	o.refused(record.ErrValidation, "plastic", func(tx *records.Tx) error {
+		bad := requests[0]
+		bad.Kind = record.CardPhysical
+		return tx.InsertCardRequest(ctx, &bad)
+	})
+	dollars := o.balance("USD")
+	o.refused(record.ErrNotAllowed, "digital first in a program that has none", func(tx *records.Tx) error {
+		bad := requests[0]
+		bad.Balance, bad.Program = dollars.ID, o.deposit.ID
+		return tx.InsertCardRequest(ctx, &bad)
+	})
 	c, _ := o.card(o.credit, b, record.CardVirtual)
 	o.must(func(tx *records.Tx) error {
 		waiting, err := tx.PendingCardRequests(ctx, 10)
-		if err != nil || len(waiting) != 2 || waiting[0] != requests[0] {
+		if err != nil || len(waiting) != 2 || waiting[0] != requests[0] || waiting[1] != requests[1] {
 			t.Fatalf("waiting %+v, %v", waiting, err)
 		}
 		if err := tx.EndCardRequest(ctx, requests[0].ID, c.ID, ""); err != nil {

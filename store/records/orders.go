@@ -152,15 +152,15 @@ func (t *Tx) ActivateCard(ctx context.Context, partner authz.PartnerID, id authz
 
 var cardRequests = table[record.CardRequest]{
 	name:    "card_requests",
-	columns: "id, partner_id, user_id, balance_id, program_id, description, state, card_id, code, created_at",
+	columns: "id, partner_id, user_id, balance_id, program_id, kind, description, state, card_id, code, created_at",
 	scan: func(r Row) record.CardRequest {
 		return record.CardRequest{ID: uuid(r, 0), Partner: authz.PartnerID(r.Int(1)), User: authz.UserID(r.Int(2)),
 			Balance: authz.BalanceID(r.Int(3)),
-			Program: authz.ProgramID(r.Int(4)), Description: r.Text(5), State: r.Text(6), Card: authz.CardID(r.Int(7)),
-			Code: r.Text(8), CreatedAt: moment(r, 9)}
+			Program: authz.ProgramID(r.Int(4)), Kind: record.CardKind(r.Text(5)), Description: r.Text(6), State: r.Text(7),
+			Card: authz.CardID(r.Int(8)), Code: r.Text(9), CreatedAt: moment(r, 10)}
 	},
 	args: func(c *record.CardRequest) []any {
-		return []any{c.ID[:], int64(c.Partner), int64(c.User), int64(c.Balance), int64(c.Program), c.Description, c.State,
+		return []any{c.ID[:], int64(c.Partner), int64(c.User), int64(c.Balance), int64(c.Program), string(c.Kind), c.Description, c.State,
 			int64(c.Card), c.Code, micros(c.CreatedAt)}
 	},
 }
@@ -168,9 +168,11 @@ var cardRequests = table[record.CardRequest]{
 // InsertCardRequest keeps a request, if the card could be issued now, and sets its id.
 func (t *Tx) InsertCardRequest(ctx context.Context, c *record.CardRequest) error {
 	if _, err := t.issuable(ctx, &record.Card{Partner: c.Partner, User: c.User, Balance: c.Balance, Program: c.Program,
-		Kind:        record.CardVirtual,
-		Description: c.Description}); err != nil {
+		Kind: c.Kind, Description: c.Description}); err != nil {
 		return err
+	}
+	if c.Kind != record.CardVirtual && c.Kind != record.CardDigitalFirst {
+		return record.Invalid("kind", "is ordered, not made")
 	}
 	c.ID, c.State, c.Card, c.Code = record.NewUUID(c.CreatedAt), "PENDING", 0, ""
 	return cardRequests.insert(ctx, t.q, c)

@@ -138,18 +138,18 @@ func orElse(err, otherwise error) error {
 var programs = table[record.Program]{
 	name: "programs",
 	columns: "id, version, partner_id, name, bin_low, bin_high, currency, funding, holder, remote_url, digital_first, " +
-		"partner_balances, outside_only, hold_hours, mark_up, card_months, action_codes, created_at",
+		"partner_balances, outside_only, hold_hours, mark_up, fx_to_user, card_months, action_codes, created_at",
 	scan: func(r Row) record.Program {
 		return record.Program{ID: authz.ProgramID(r.Int(0)), Version: r.Int(1), Partner: authz.PartnerID(r.Int(2)), Name: r.Text(3),
 			BINLow: int32(r.Int(4)), BINHigh: int32(r.Int(5)), Currency: currency(r.Int(6)), Funding: record.Funding(r.Text(7)),
 			Holder: record.Holder(r.Text(8)), RemoteURL: r.Text(9), DigitalFirst: r.Int(10) != 0, PartnerBalances: r.Int(11) != 0,
-			OutsideOnly: r.Int(12) != 0, HoldHours: r.Int(13), MarkUp: r.Int(14), CardMonths: r.Int(15),
-			ActionCodes: readCodes(r.Text(16)), CreatedAt: moment(r, 17)}
+			OutsideOnly: r.Int(12) != 0, HoldHours: r.Int(13), MarkUp: r.Int(14), FXToUser: r.Int(15) != 0,
+			CardMonths: r.Int(16), ActionCodes: readCodes(r.Text(17)), CreatedAt: moment(r, 18)}
 	},
 	args: func(p *record.Program) []any {
 		return []any{int64(p.ID), p.Version, int64(p.Partner), p.Name, int64(p.BINLow), int64(p.BINHigh), numeric(p.Currency),
 			string(p.Funding), string(p.Holder), p.RemoteURL, flag(p.DigitalFirst), flag(p.PartnerBalances), flag(p.OutsideOnly),
-			p.HoldHours, p.MarkUp, p.CardMonths, writeCodes(p.ActionCodes), micros(p.CreatedAt)}
+			p.HoldHours, p.MarkUp, flag(p.FXToUser), p.CardMonths, writeCodes(p.ActionCodes), micros(p.CreatedAt)}
 	},
 }
 

@@ -2,17 +2,51 @@ package records
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"holdfast/authz/record"
 )
 
-// SetPeer keeps what is to count of a peer of the configuration instead of what stands there.
+const insertPeer = "INSERT INTO peers (name, file_actions, bins, action_codes, changed_at) VALUES ($1, $2, $3, $4, $5) "
+
+// InsertPeer keeps what is to count of a peer of which nothing was changed yet, whether or not a configuration names it;
+// otherwise it is [record.ErrExists].
+func (t *Tx) InsertPeer(ctx context.Context, p record.PeerChange, at time.Time) error {
+	if err := p.Check(); err != nil {
+		return err
+	}
+	all, err := t.PeerChanges(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case slices.ContainsFunc(all, func(known record.PeerChange) bool { return known.Name == p.Name }):
+		return record.ErrExists
+	case len(all) >= record.PeersMax:
+		return record.ErrTooMany
+	}
+	n, err := t.q.Exec(ctx, insertPeer+"ON CONFLICT DO NOTHING", peerArgs(&p, at)...)
+	if err == nil && n == 0 { // by another transaction just now
+		err = record.ErrExists
+	}
+	t.programs = true // the switch reads both at the same time
+	return wrap("insert peer", err)
+}
+
+// SetPeer keeps what is to count of a peer, instead of what was to count before.
 func (t *Tx) SetPeer(ctx context.Context, p record.PeerChange, at time.Time) error {
 	if err := p.Check(); err != nil {
 		return err
 	}
+	_, err := t.q.Exec(ctx, insertPeer+`ON CONFLICT (name) DO UPDATE SET file_actions = excluded.file_actions, bins = excluded.bins,
+ action_codes = excluded.action_codes, changed_at = excluded.changed_at`, peerArgs(&p, at)...)
+	t.programs = true
+	return wrap("set peer", err)
+}
+
+func peerArgs(p *record.PeerChange, at time.Time) []any {
 	var actions, bins, codes any
 	if p.FileActions != nil {
 		actions = flag(*p.FileActions)
@@ -23,11 +57,7 @@ func (t *Tx) SetPeer(ctx context.Context, p record.PeerChange, at time.Time) err
 	if p.ActionCodes != nil {
 		codes = writeCodes(p.ActionCodes)
 	}
-	_, err := t.q.Exec(ctx, `INSERT INTO peers (name, file_actions, bins, action_codes, changed_at) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (name) DO UPDATE SET file_actions = excluded.file_actions, bins = excluded.bins, action_codes = excluded.action_codes,
- changed_at = excluded.changed_at`, p.Name, actions, bins, codes, at.UnixMicro())
-	t.programs = true // the switch reads both at the same time
-	return wrap("set peer", err)
+	return []any{p.Name, actions, bins, codes, at.UnixMicro()}
 }
 
 // ResetPeer has a peer be as the configuration has it. That it is so already is no error.

@@ -38,7 +38,7 @@ func testPartners(t *testing.T, o *office) {
 		if err != nil || fmt.Sprint(p) != fmt.Sprint(o.credit) {
 			t.Errorf("read %+v, %v, want %+v", p, err, o.credit)
 		}
-		p.ActionCodes, p.HoldHours, p.MarkUp = map[string]string{"LOCKED_LOST": "46 1046", "CARD_EXPIRED": "54"}, 72, 150
+		p.ActionCodes, p.HoldHours, p.MarkUp, p.FXToUser = map[string]string{"LOCKED_LOST": "46 1046", "CARD_EXPIRED": "54"}, 72, 150, true
 		if err := tx.UpdateProgram(ctx, &p); err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func testPartners(t *testing.T, o *office) {
 	if err := o.nodes[0].View(ctx, func(q records.Querier) error {
 		all, err := records.Programs(ctx, q)
 		for _, p := range all {
-			if p.ID == o.credit.ID && (p.Terms.MarkUp != 150 || p.Terms.HoldLife != 72*time.Hour) {
+			if p.Terms.FXToUser != (p.ID == o.credit.ID) || p.ID == o.credit.ID && (p.Terms.MarkUp != 150 || p.Terms.HoldLife != 72*time.Hour) {
 				t.Errorf("the switch has the terms %+v", p.Terms)
 			}
 		}
@@ -108,7 +108,7 @@ func testPartners(t *testing.T, o *office) {
 func testUsers(t *testing.T, o *office) {
 	ctx := t.Context()
 	u := o.user
-	u.Address, u.ExternalID, u.ResponseKey = home, "client-7", []byte{3}
+	u.Address, u.ExternalID = home, "client-7"
 	o.must(func(tx *records.Tx) error {
 		if err := tx.UpdateUser(ctx, &u); err != nil {
 			return err
@@ -266,7 +266,7 @@ func testAccess(t *testing.T, o *office) {
 				ExpiresAt: storetest.Epoch.Add(time.Minute)})
 		})
 	}
-	phone := record.Device{Hardware: "phone", Name: "Alice's", PublicKey: []byte{1}}
+	phone := record.Device{Hardware: "phone", Name: "Alice's", PublicKey: []byte{1}, ResponseKey: []byte{3}}
 	offer(1)
 	offer(2) // voids the first
 	for what, err := range map[string]error{"a void code": pair(1, &phone, storetest.Epoch), "an unknown code": pair(9, &phone, storetest.Epoch)} {
@@ -298,6 +298,20 @@ func testAccess(t *testing.T, o *office) {
 		})
 		return s, err
 	}
+	// Another device of the same user has another key, and the first one its own still.
+	offer(6)
+	tablet := record.Device{Hardware: "tablet", PublicKey: []byte{4}, ResponseKey: []byte{5}}
+	if err := pair(6, &tablet, storetest.Epoch); err != nil {
+		t.Fatal(err)
+	}
+	o.must(func(tx *records.Tx) error {
+		for _, want := range []record.Device{phone, tablet} {
+			if got, err := tx.Device(ctx, want.ID); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("read %+v, %v, want %+v", got, err, want)
+			}
+		}
+		return tx.RevokeDevice(ctx, tablet.Partner, tablet.User, tablet.ID, storetest.Epoch)
+	})
 	open(11, phone.ID)
 	o.must(func(tx *records.Tx) error { return tx.TouchSession(ctx, hash(11), storetest.Epoch.Add(time.Minute)) })
 	if s, err := session(11, storetest.Epoch.Add(9*time.Minute)); err != nil || s.Device != phone.ID || s.SeenAt != storetest.Epoch.Add(time.Minute) {
@@ -345,7 +359,7 @@ func testAccess(t *testing.T, o *office) {
 			return err
 		}
 		all, err := tx.Devices(ctx, o.user.ID)
-		if err != nil || len(all) != 2 || all[0].RevokedAt.IsZero() || all[1].RevokedAt.IsZero() {
+		if err != nil || len(all) != 3 || all[0].RevokedAt.IsZero() || all[1].RevokedAt.IsZero() || all[2].RevokedAt.IsZero() {
 			t.Errorf("devices %+v, %v", all, err)
 		}
 		return err

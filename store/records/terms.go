@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"holdfast/authz"
@@ -17,24 +19,24 @@ var (
 	ErrRate  = errors.New("the rate is not eight digits as in DE 9")
 )
 
-// SetTerms replaces the terms of a program. The switches learn them with the routing table. The mark-up and the life of
-// holds are those of [record.Program], which the management API changes, too: they stand with the program, and what
-// program_terms has room for is not read.
+// SetTerms replaces the terms of a program. The switches learn them with the routing table. The mark-up, the life of holds and
+// who bears differences of exchange are those of [record.Program], which the management API changes, too: they stand with the
+// program, and what program_terms has room for is not read.
 func SetTerms(ctx context.Context, q Querier, program authz.ProgramID, t authz.Terms) error {
 	hours := int64(t.HoldLife / time.Hour)
 	if t.MarkUp < 0 || t.MarkUp > record.MarkUpMax || t.PumpHold < 0 || t.PumpHold > money.MinorMax ||
 		hours < 0 || hours > record.HoldHoursMax || t.HoldLife%time.Hour != 0 {
 		return ErrTerms
 	}
-	if _, err := q.Exec(ctx, "UPDATE programs SET mark_up = $1, hold_hours = $2, version = version + 1 WHERE id = $3",
-		t.MarkUp, hours, int64(program)); err != nil {
+	if _, err := q.Exec(ctx, "UPDATE programs SET mark_up = $1, hold_hours = $2, fx_to_user = $3, version = version + 1 WHERE id = $4",
+		t.MarkUp, hours, bit(t.FXToUser), int64(program)); err != nil {
 		return wrap("set terms", err)
 	}
-	args := []any{int64(program), t.PumpHold, bit(t.PartApproval), bit(t.CreditAtOnce), bit(t.OwnRates), bit(t.FXToUser)}
+	args := []any{int64(program), t.PumpHold, bit(t.PartApproval), bit(t.CreditAtOnce), bit(t.OwnRates)}
 	_, err := q.Exec(ctx, `INSERT INTO program_terms (program_id, pump_hold, part_approval, credit_at_once, own_rates, fx_to_user,
- mark_up, hold_seconds) VALUES ($1, $2, $3, $4, $5, $6, 0, 0)
+ mark_up, hold_seconds) VALUES ($1, $2, $3, $4, $5, 0, 0, 0)
 ON CONFLICT (program_id) DO UPDATE SET pump_hold = excluded.pump_hold, part_approval = excluded.part_approval,
- credit_at_once = excluded.credit_at_once, own_rates = excluded.own_rates, fx_to_user = excluded.fx_to_user`, args...)
+ credit_at_once = excluded.credit_at_once, own_rates = excluded.own_rates`, args...)
 	return wrap("set terms", err)
 }
 
@@ -55,7 +57,7 @@ func Programs(ctx context.Context, q Querier) ([]authz.Program, error) {
 				MarkUp: r.Int(8), FXToUser: r.Int(9) != 0, HoldLife: time.Duration(r.Int(10)) * time.Hour}})
 		return nil
 	}, `SELECT p.id, p.partner_id, p.bin_low, p.bin_high, t.pump_hold, t.part_approval, t.credit_at_once, t.own_rates, p.mark_up,
- t.fx_to_user, p.hold_hours FROM programs p LEFT JOIN program_terms t ON t.program_id = p.id`)
+ p.fx_to_user, p.hold_hours FROM programs p LEFT JOIN program_terms t ON t.program_id = p.id`)
 	return all, wrap("read programs", err)
 }
 
@@ -86,9 +88,45 @@ func (t *Tx) SetRate(ctx context.Context, r authz.Rate, since time.Time) error {
 	return SetRate(ctx, t.q, r, since)
 }
 
-// Rates reads of each pair the rate that counts at a moment.
-func (t *Tx) Rates(ctx context.Context, at time.Time) ([]authz.Rate, error) {
-	return Rates(ctx, t.q, at)
+// RatesPage lists of each pair the rate that counts at a moment, those that were set last first.
+func (t *Tx) RatesPage(ctx context.Context, at time.Time, page record.Page) (record.List[authz.Rate], error) {
+	const pair = "r.from_currency * 1000 + r.to_currency"
+	w := by(`r.since = (SELECT max(n.since) FROM rates n
+ WHERE n.from_currency = r.from_currency AND n.to_currency = r.to_currency AND n.since <= ?)`, at.UnixMicro())
+	if page.Cursor != "" {
+		since, last, err := readRateCursor(page.Cursor)
+		if err != nil {
+			return record.List[authz.Rate]{}, err
+		}
+		w.and("(r.since < ? OR r.since = ? AND "+pair+" < ?)", since, since, last)
+	}
+	var all []authz.Rate
+	var since []int64
+	err := t.q.Query(ctx, func(r Row) error {
+		all = append(all, authz.Rate{From: currency(r.Int(0)), To: currency(r.Int(1)), Rate: r.Text(2)})
+		since = append(since, r.Int(3))
+		return nil
+	}, fmt.Sprintf("SELECT r.from_currency, r.to_currency, r.rate, r.since FROM rates r%s ORDER BY r.since DESC, %s DESC LIMIT %d",
+		w.sql(), pair, page.Size()+1), w.args...)
+	return paged(all, page, func(r *authz.Rate) string {
+		return rateCursor(since[page.Size()-1], numeric(r.From)*1000+numeric(r.To))
+	}), wrap("read rates", err)
+}
+
+// rateCursor names a rate by when it was set and of what. In base 36 its numbers are shorter than those of cards: a cursor
+// goes into a statement of a database, and so perhaps into its log.
+func rateCursor(since, pair int64) string {
+	return strconv.FormatInt(since, 36) + "." + strconv.FormatInt(pair, 36)
+}
+
+func readRateCursor(cursor string) (since, pair int64, err error) {
+	left, right, _ := strings.Cut(cursor, ".")
+	since, wrong := strconv.ParseInt(left, 36, 64)
+	pair, err = strconv.ParseInt(right, 36, 64)
+	if err != nil || wrong != nil || len(left) > 11 || pair >= 1_000_000 || rateCursor(since, pair) != cursor {
+		return 0, 0, record.ErrCursor
+	}
+	return since, pair, nil
 }
 
 // ExceptionRow is a case of the queue as people read it.

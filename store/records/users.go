@@ -12,22 +12,22 @@ import (
 var users = table[record.User]{
 	name: "users",
 	columns: "id, version, partner_id, state, kyc, external_id, first_name, last_name, email, phone, birth_date, nationality, " +
-		"street, city, post_code, country, response_key, created_at, name",
+		"street, city, post_code, country, created_at, name",
 	scan: func(r Row) record.User {
 		u := record.User{ID: authz.UserID(r.Int(0)), Version: r.Int(1), Partner: authz.PartnerID(r.Int(2)),
 			State: record.UserState(r.Text(3)), KYC: record.KYCState(r.Text(4)), ExternalID: r.Text(5), FirstName: r.Text(6),
 			LastName: r.Text(7), Email: r.Text(8), Phone: r.Text(9), BirthDate: r.Text(10), Nationality: r.Text(11),
-			Address:     record.Address{Street: r.Text(12), City: r.Text(13), PostCode: r.Text(14), Country: r.Text(15)},
-			ResponseKey: kept(r, 16), CreatedAt: moment(r, 17)}
+			Address:   record.Address{Street: r.Text(12), City: r.Text(13), PostCode: r.Text(14), Country: r.Text(15)},
+			CreatedAt: moment(r, 16)}
 		if u.FirstName == "" && u.LastName == "" {
-			u.LastName = r.Text(18) // from a world file, which has one name only
+			u.LastName = r.Text(17) // from a world file, which has one name only
 		}
 		return u
 	},
 	args: func(u *record.User) []any {
 		return []any{int64(u.ID), u.Version, int64(u.Partner), string(u.State), string(u.KYC), some(u.ExternalID), u.FirstName,
 			u.LastName, some(u.Email), some(u.Phone), u.BirthDate, u.Nationality, u.Address.Street, u.Address.City,
-			u.Address.PostCode, u.Address.Country, blob(u.ResponseKey), micros(u.CreatedAt), u.Name()}
+			u.Address.PostCode, u.Address.Country, micros(u.CreatedAt), u.Name()}
 	},
 }
 

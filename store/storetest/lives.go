@@ -36,6 +36,7 @@ var lives = []rule{
 	{"a clearing of an unknown card is flagged", unknownCard},
 	{"a difference of exchange goes to COMPANY", exchange},
 	{"a difference of exchange stays with the user without COMPANY", exchangeAlone},
+	{"a difference of exchange stays with the user where the program says so", exchangeToUser},
 	{"a pump's hold is what the program has, until the advice", pump},
 	{"an approved part must be all that there is", part},
 	{"a hold ends with its time, once", expiry},
@@ -325,19 +326,22 @@ func (b *bench) inDollars(r *authz.Request, billed int64) *authz.Request {
 	return r
 }
 
-func (b *bench) exchanged(billed int64) {
+func (b *bench) exchanged(billed int64, toUser bool) {
 	b.t.Helper()
 	r := b.inDollars(b.Request(b.Alice, authz.Authorization, 1), 50_00)
 	b.decided(b.entry(b.Alice, r, authz.Approved), authz.Committed, authz.Approved)
 	c := b.inDollars(b.Request(b.Alice, authz.FinancialAdvice, 1), billed)
 	c.StoodIn = true
 	c.Trace.RRN = r.Trace.RRN
-	b.decided(b.entry(b.Alice, c, authz.AdviceAccepted), authz.Committed, authz.AdviceAccepted)
+	e := b.entry(b.Alice, c, authz.AdviceAccepted)
+	e.FXToUser = toUser
+	b.decided(e, authz.Committed, authz.AdviceAccepted)
 }
 
-func exchange(t *testing.T, b *bench) {
-	var company authz.BalanceID
-	ctx := t.Context()
+// company opens the partner's COMPANY balance with 10.00 on it.
+func (b *bench) company() (company authz.BalanceID) {
+	t, ctx := b.t, b.t.Context()
+	t.Helper()
 	if err := b.Store.Update(ctx, func(q records.Querier) (err error) {
 		if company, err = records.CreatePartnerBalance(ctx, q, b.Alice.Partner, "COMPANY", EUR(t), Epoch); err != nil {
 			return err
@@ -346,19 +350,31 @@ func exchange(t *testing.T, b *bench) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	b.exchanged(51_25)
+	return company
+}
+
+func exchange(_ *testing.T, b *bench) {
+	company := b.company()
+	b.exchanged(51_25, false)
 	b.books(50_00, 0)
 	b.balance(company, 8_75, 0)
 	b.balance(b.Deposit, DepositFunds-50_00, 0)
-	b.exchanged(49_00)
+	b.exchanged(49_00, false)
 	b.books(0, 0)
 	b.balance(company, 9_75, 0)
 	b.cases()
 }
 
 func exchangeAlone(_ *testing.T, b *bench) {
-	b.exchanged(51_25)
+	b.exchanged(51_25, false)
 	b.books(48_75, 0)
+}
+
+func exchangeToUser(_ *testing.T, b *bench) {
+	company := b.company()
+	b.exchanged(51_25, true)
+	b.books(48_75, 0)
+	b.balance(company, 10_00, 0)
 }
 
 func pump(_ *testing.T, b *bench) {

@@ -97,10 +97,13 @@ func TestFileActionsThatAreRefused(t *testing.T) {
 		c.expect(c.file("300", "2", authz.LockLost), code("26", "303", "3003")) // a graver one takes its place
 		c.expect(c.file("300", "2", authz.LockFraud), code("29", "306", "3006"))
 		no := false
-		if err := c.gateway.SetPeers(map[string]gateway.PeerChange{"network": {FileActions: &no}}); err != nil {
-			t.Fatal(err)
+		for _, codes := range []gateway.Codes{nil, {"LOCKED_LOST": "00 000 0000"}} { // with codes that nobody can use it counts all the same
+			err := errors.Join(c.gateway.SetPeers(nil), c.gateway.SetPeers(map[string]gateway.PeerChange{"network": {FileActions: &no, ActionCodes: codes}}))
+			if (err != nil) != (codes != nil) {
+				t.Errorf("set with the codes %v: %v", codes, err)
+			}
+			c.expect(c.file("300", "2", authz.LockStolen), code("24", "301", "3001"))
 		}
-		c.expect(c.file("300", "2", authz.LockStolen), code("24", "301", "3001"))
 	}
 }
 

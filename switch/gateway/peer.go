@@ -139,7 +139,8 @@ func (c *PeerChange) Check(p *Peer) error {
 }
 
 // SetPeers has changes of peers count from the next message on, by the peer's name; a peer without one is as it was
-// admitted. One that cannot be used is left out and named by the error; peers that are not known here are ignored.
+// admitted. Action codes that cannot be used are left out and named by the error: they may have been set before there was
+// a dialect to hold them against, and what the peer may do counts all the same. Peers that are not known here are ignored.
 func (g *Gateway) SetPeers(changes map[string]PeerChange) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -149,7 +150,10 @@ func (g *Gateway) SetPeers(changes map[string]PeerChange) error {
 		to, err := grantOf(c.of(l.peer))
 		if err != nil {
 			errs = append(errs, err)
-			continue
+			c.ActionCodes = nil
+			if to, err = grantOf(c.of(l.peer)); err != nil {
+				continue
+			}
 		}
 		l.grant.Store(to)
 	}
