@@ -102,6 +102,7 @@ type Request struct {
 	Channel   Channel // how the card was presented
 	Country   string  // of the acquirer or merchant, ISO 3166 numeric; empty unknown
 	NetworkID string  // the network's own id of the transaction's life (DE 62 or 63 by peer); empty unknown
+	Acceptor  string  // the merchant's name, city and country (DE 43) as text that may be shown, nothing is decided by it; empty unknown
 	Evidence  Evidence
 
 	// Of an advice that clears, when one authorization is cleared in parts: the part's number and how many there

@@ -29,9 +29,11 @@ func luhn(digits string) byte {
 	return '0' + byte((10-sum%10)%10)
 }
 
+func digit(c byte) bool { return c >= '0' && c <= '9' }
+
 func allDigits(s string) bool {
 	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
+		if !digit(s[i]) {
 			return false
 		}
 	}

@@ -100,13 +100,29 @@ func (n Number) LuhnValid() bool {
 // which each row has; with twelve digits those are the whole of 16, and with eleven the check digit tells the rest.
 const hiddenMin = 9
 
-// Within tells whether a text shows so much of the number that it has to be kept like the number itself. No text does
-// for the zero value.
+// Within tells whether a text shows so much of the number that it has to be kept like the number itself, in one piece or in
+// groups with blanks or signs between them. No text does for the zero value.
 func (n Number) Within(text string) bool {
 	all := n.Reveal()
 	size := min(hiddenMin, len(all))
-	if size == 0 || len(text) < size {
+	count, joined := 0, true
+	for i := range len(text) {
+		if digit(text[i]) {
+			count++
+		}
+		joined = joined && !separates(text[i])
+	}
+	if size == 0 || count < size {
 		return false
+	}
+	if !joined {
+		kept := make([]byte, 0, len(text))
+		for i := range len(text) {
+			if !separates(text[i]) {
+				kept = append(kept, text[i])
+			}
+		}
+		text = string(kept)
 	}
 	for from := range len(all) - size + 1 {
 		if strings.Contains(text, all[from:from+size]) {
@@ -114,6 +130,11 @@ func (n Number) Within(text string) bool {
 		}
 	}
 	return false
+}
+
+// separates tells whether a character may stand between groups of digits: not a letter, nor the star of a mask.
+func separates(c byte) bool {
+	return c < '0' && c != '*' || c > '9' && c < 'A' || c > 'Z' && c < 'a' || c > 'z' && c < 0x80
 }
 
 // Reveal gives the digits in clear. The house's tests list the few packages

@@ -41,7 +41,8 @@ func TestANumberIsSeenWithinTexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]bool{"": false, "4111111111111111": true, "SHOP 4111111111111111 LUBLIN": true, "411111111111111": true,
-		"000411111111111100": true, "1111111111111": true, "111111111": true, "11111111": false, "411111******1111": false, "4111 1111 1111 1111": false} {
+		"000411111111111100": true, "1111111111111": true, "111111111": true, "11111111": false, "411111******1111": false, "4111 1111 1111 1111": true,
+		"SHOP 41-1111-1111 LUBLIN": true, "4.1.1.1.1.1.1.1.1": true, "SHOP 4111 1111": false, "41111111 A 11111111": false, "4111/1111\\1": true, "2 11 1111 111": true} {
 		if n.Within(text) != want {
 			t.Errorf("%d characters: %v, want %v", len(text), !want, want)
 		}

@@ -28,6 +28,7 @@ type Transaction struct {
 	Given         int64        // what it gave back of others, in the balance's currency
 	ApprovalCode  string
 	Merchant      string
+	Acceptor      string // the merchant's name, city and country; empty: unknown
 	MCC           string
 	Terminal      string
 	EntryMode     string

@@ -47,6 +47,9 @@ func printFacts(w *tabwriter.Writer, x *records.Explanation) {
 	fmt.Fprintf(w, "asked\t%s %s, %s\n", x.Kind, x.Transaction, minor(x.Amount, x.Currency))
 	fmt.Fprintf(w, "card\t%s******%s, id %d in version %d\n", x.BIN, x.Last4, x.CardID, x.CardVersion)
 	fmt.Fprintf(w, "trace\tSTAN %s, RRN %s, terminal %s, merchant %s, MCC %s\n", x.STAN, x.RRN, x.Terminal, x.Merchant, x.MCC)
+	if x.Acceptor != "" {
+		fmt.Fprintf(w, "merchant\t%s\n", x.Acceptor)
+	}
 	fmt.Fprintf(w, "decision\t%s", x.Reason)
 	if x.ApprovalCode != "" {
 		fmt.Fprintf(w, ", approval code %s", x.ApprovalCode)

@@ -13,6 +13,7 @@ import (
 
 	"holdfast/switch/client"
 	"holdfast/switch/iso"
+	"holdfast/switch/iso/isotest"
 	"holdfast/switch/wirelog"
 )
 
@@ -108,8 +109,15 @@ func (v *vault) misplaced(d *iso.Dialect, c plainCard, serial int) (all [][]byte
 				_ = m.Set(de, text) // what the dialect has otherwise is left out
 			}
 		}
-		for _, text := range []string{c.CardNumber, c.CardNumber[:12], c.CardNumber[:10], c.CardNumber[:6], c.CardNumber[:4], c.CardNumber[:3],
-			fmt.Sprintf("%-15.15s", c.CardNumber), fmt.Sprintf("SHOP %s %-20s", c.CardNumber, "LUBLIN"[:5])[:40]} {
+		texts := []string{c.CardNumber, c.CardNumber[:12], c.CardNumber[:10], c.CardNumber[:6], c.CardNumber[:4], c.CardNumber[:3],
+			fmt.Sprintf("%-15.15s", c.CardNumber), fmt.Sprintf("SHOP %s %-20s", c.CardNumber, "LUBLIN"[:5])[:40]}
+		if de == 43 {
+			texts = append(texts, inPlaces(c.CardNumber)...)
+		}
+		for i, text := range texts {
+			if de == 43 {
+				decidable(m, 100*serial+i)
+			}
 			if m.Set(de, text) == nil {
 				if body, err := m.Append(nil); err == nil {
 					all = append(all, body)
@@ -118,6 +126,27 @@ func (v *vault) misplaced(d *iso.Dialect, c plainCard, serial int) (all [][]byte
 		}
 	}
 	return all
+}
+
+// decidable gives a message of any edition what it cannot be decided without, and a number by which it is no repeat.
+func decidable(m *iso.Message, number int) {
+	d, now := m.Dialect(), time.Now().UTC()
+	m.SetMTI(isotest.MTI(d, "100"))
+	for de, v := range map[iso.Version]map[int]string{
+		iso.V1987: {11: fmt.Sprintf("%06d", number)}, iso.V1993: {11: fmt.Sprintf("%06d", number), 12: now.Format("060102150405")},
+		iso.V2003: {4: "9782000000000100", 11: fmt.Sprintf("%012d", number), 12: now.Format("20060102150405")}}[d.Version()] {
+		_ = m.Set(de, v) // one that is not decided proves nothing, and the others do
+	}
+}
+
+// inPlaces are names and locations of merchants with a number in them: in groups, over the borders of the parts, and in each of
+// the forms that the editions have.
+func inPlaces(number string) []string {
+	half := len(number) / 2
+	groups := number[:4] + " " + number[4:8] + " " + number[8:12] + " " + number[12:]
+	return []string{fmt.Sprintf("%-40s", groups+" LUBLIN PL"), fmt.Sprintf("%-17s%-23s", "SHOP", number), fmt.Sprintf("%-24.24s%s", "SHOP", number),
+		`SHOP\STREET\` + number + `\20-001    LUBPOL`, number[:half] + `\STREET\` + number[half:] + `\20-001       POL`,
+		"\x52\x00\x00\x00\x00\x00\x00\x00\x16" + number + "\x08" + number[:8] + "POL"}
 }
 
 // exchange sends one message on a link of its own, which is logged, and counts an answer.

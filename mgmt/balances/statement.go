@@ -20,7 +20,7 @@ type Line struct {
 	Transaction record.UUID `json:"transactionId,omitzero"`
 	Movement    record.UUID `json:"movementId,omitzero"`
 	ExternalID  string      `json:"externalId,omitempty"`
-	Description string      `json:"description,omitempty"`
+	Description string      `json:"description,omitempty" note:"A movement's own, or the merchant's name, city and country."`
 }
 
 // Statement is a page of a balance's entries, newest first.

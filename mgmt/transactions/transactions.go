@@ -40,6 +40,7 @@ type Transaction struct {
 	ApprovalCode     string       `json:"approvalCode,omitempty"`
 	MCC              string       `json:"mcc,omitempty"`
 	Merchant         string       `json:"merchantIdentifier,omitempty"`
+	Acceptor         string       `json:"merchantName,omitempty" note:"Name, city and country, as the message has them."`
 	Terminal         string       `json:"terminalIdentifier,omitempty"`
 	EntryMode        string       `json:"entryMode,omitempty"`
 	RRN              string       `json:"retrievalReferenceNumber,omitempty"`
@@ -53,8 +54,8 @@ func show(x *record.Transaction) Transaction {
 		Card: x.CardID, Resource: x.Card, Balance: x.Balance, Reference: x.Original.String(), Amount: x.Amount.Minor,
 		Currency: x.Amount.Currency.String(), OriginalAmount: x.Requested.Minor, OriginalCurrency: x.Requested.Currency.String(),
 		Held:         x.Held,
-		ApprovalCode: x.ApprovalCode, MCC: x.MCC, Merchant: x.Merchant, Terminal: x.Terminal, EntryMode: x.EntryMode, RRN: x.RRN,
-		Last4: x.Last4, At: x.At}
+		ApprovalCode: x.ApprovalCode, MCC: x.MCC, Merchant: x.Merchant, Acceptor: x.Acceptor, Terminal: x.Terminal, EntryMode: x.EntryMode,
+		RRN: x.RRN, Last4: x.Last4, At: x.At}
 }
 
 // listIn chooses transactions.

@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -66,7 +67,7 @@ func notify(x, original *record.Transaction) Notification {
 	n.Transaction = NotifiedTransaction{ID: x.ID.String(), Balance: x.Balance.String(), ResourceID: x.Card.String(), Resource: "card",
 		Card: strconv.FormatInt(int64(x.CardID), 10), External: external(x), Type: typeOf(told.Class), Category: category(told.Class),
 		Amount: told.Amount.Minor, Currency: told.Amount.Currency.String(), OriginalAmount: told.Requested.Minor,
-		OriginalCurrency: told.Requested.Currency.String(), Status: inner, Description: told.Merchant, Date: n.Date,
+		OriginalCurrency: told.Requested.Currency.String(), Status: inner, Description: merchant(&told, original), Date: n.Date,
 		Data: Data{MCC: told.MCC, Merchant: told.Merchant, CaptureMode: captureMode(told.EntryMode), Last4: told.Last4,
 			Country: record.CountryAlpha3(told.Country)}}
 	if original != nil {
@@ -74,6 +75,15 @@ func notify(x, original *record.Transaction) Notification {
 		n.Transaction.Reference, n.Transaction.ReferenceDate = &reference, &date
 	}
 	return n
+}
+
+// merchant is the name, city and country of a row's merchant, or those of its original, or else the identifier.
+func merchant(x, original *record.Transaction) string {
+	first := ""
+	if original != nil {
+		first = original.Acceptor
+	}
+	return cmp.Or(x.Acceptor, first, x.Merchant)
 }
 
 // undone is the original as what undid it, or a part of it, leaves it to be told. A promise held nothing that could be

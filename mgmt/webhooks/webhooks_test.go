@@ -111,14 +111,14 @@ func TestNotification(t *testing.T) {
 	}
 	x := record.Transaction{ID: record.NewUUID(noon), Balance: record.NewUUID(noon), Card: record.NewUUID(noon), CardID: 357970,
 		Kind: authz.Authorization, Class: authz.Purchase, State: "DECLINED", Reason: authz.FundsShort, Amount: money.Amount{Minor: 10000, Currency: pln},
-		Requested: money.Amount{Minor: 12300, Currency: pln}, Merchant: "FROG", MCC: "5122", EntryMode: "071", RRN: "000000000007", Last4: "1234", At: noon}
+		Requested: money.Amount{Minor: 12300, Currency: pln}, Merchant: "FROG", Acceptor: "FrogShop Lublin POL", MCC: "5122", EntryMode: "071", RRN: "000000000007", Last4: "1234", At: noon}
 	text, err := json.Marshal(notify(&x, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, part := range []string{`"status":"DECLINED","date":"2026-11-22T12:00:00Z","description":"INSUFFICIENT_FUNDS"`, `"cardId":"357970"`,
 		`"resource":"card"`, `"referenceExternalTransactionId":null`, `"type":"POS","category":"DEBIT","amount":10000,"currency":"PLN"`,
-		`"originalAmount":12300`, `"status":"AUTHORIZED"`, `"mcc":"5122","merchantIdentifier":"FROG","captureMode":"NFC","lastFourDigits":"1234"`} {
+		`"originalAmount":12300`, `"status":"AUTHORIZED","description":"FrogShop Lublin POL"`, `"mcc":"5122","merchantIdentifier":"FROG","captureMode":"NFC","lastFourDigits":"1234"`} {
 		if !strings.Contains(string(text), part) {
 			t.Errorf("no %s in %s", part, text)
 		}
@@ -145,5 +145,15 @@ func TestNotification(t *testing.T) {
 	cleared.Kind, cleared.State, cleared.RRN = authz.FinancialAdvice, "CLEARED", "000000000009"
 	if n := notify(&cleared, &x).Transaction; n.Status != "CLEARED" || n.External != "000000000009" || n.Reference == nil || *n.Reference != x.RRN {
 		t.Errorf("a clearing is told as %+v", n)
+	}
+	for _, test := range []struct{ own, first, want string }{{"", "", "FROG"}, {"", "Shop POL", "Shop POL"}, {"Shop DE", "Shop POL", "Shop DE"}} {
+		cleared.Acceptor, x.Acceptor = test.own, test.first
+		if got := notify(&cleared, &x).Transaction.Description; got != test.want {
+			t.Errorf("a clearing at %q of what was authorized at %q is described as %q", test.own, test.first, got)
+		}
+	}
+	x.Acceptor = "Shop POL"
+	if got := notify(&reversal, &x).Transaction.Description; got != "Shop POL" {
+		t.Errorf("a reversal is described as %q", got)
 	}
 }

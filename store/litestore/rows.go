@@ -20,9 +20,9 @@ const insertRow = `INSERT INTO authorizations (id, partner_id, card_id, stan, du
  peer, kind, tran, amount, currency, billing_amount, billing_currency, placed, held, given, original_id,
  state, reason, answered, approval, passed, user_before, deposit_before, card_version, rrn, acquirer,
  forwarder, terminal, merchant, transmitted, local, processing, mcc, entry_mode, bin, last4, received_at,
- network_id, phase, channel, country, flags, expires_at, used, stages)
+ network_id, phase, channel, country, flags, expires_at, used, stages, acceptor)
 VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?38,?16,?17,?18,?19,?19,?20,?21,?22,?23,?24,
- ?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36,?37,?39,?40,?41,?42,?43,?44,?45,?46)
+ ?25,?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36,?37,?39,?40,?41,?42,?43,?44,?45,?46,?47)
 ON CONFLICT (dup) DO NOTHING`
 
 // Insert implements [arbiter.Writes].
@@ -58,6 +58,7 @@ func (a tables) Insert(r *arbiter.Row) (bool, error) {
 	b.int(int64(q.Phase), int64(q.Channel))
 	b.text(q.Country)
 	b.int(r.Flags(), r.Expires(), r.Used, int64(e.Stages))
+	b.text(q.Acceptor)
 	if err := run(s); err != nil {
 		return false, err
 	}

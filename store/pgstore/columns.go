@@ -77,12 +77,13 @@ func (c *rowColumns) add(r *arbiter.Row) {
 	c.numbers(int64(q.Phase), int64(q.Channel))
 	c.texts(q.Country)
 	c.numbers(r.Flags(), r.Expires(), r.Used, int64(e.Stages))
+	c.texts(q.Acceptor)
 	binary.BigEndian.PutUint32(c.raw[start:], uint32(len(c.raw)-start-4))
 	c.settled.add(e)
 }
 
 // rowWidth is how many columns add writes. The server refuses rows of another width, or with other types.
-const rowWidth = 48
+const rowWidth = 49
 
 func (c *rowColumns) numbers(values ...int64) {
 	for _, v := range values {

@@ -220,7 +220,8 @@ GROUP BY currency ORDER BY currency`)
 	return all, wrap("sum balances up", err)
 }
 
-// Statement lists the postings of a balance, newest first.
+// Statement lists the postings of a balance, newest first. What the network did is described by the merchant's name and place,
+// that of the first message where a later one does not have it.
 func (t *Tx) Statement(ctx context.Context, f record.StatementFilter, page record.Page) (record.List[record.Line], error) {
 	w := by("p.balance_id = ?", int64(f.Balance)).and("p.account = 'BALANCE'").between("p.posted_at", f.Since, f.Until)
 	if page.Cursor != "" {
@@ -232,8 +233,10 @@ func (t *Tx) Statement(ctx context.Context, f record.StatementFilter, page recor
 		w.and("(p.posted_at, p.group_id, p.line) < (?, ?, ?)", at, group, line)
 	}
 	lines := table[record.Line]{
-		name:    "postings p LEFT JOIN movements m ON m.group_id = p.group_id",
-		columns: "p.posted_at, p.group_id, p.line, p.kind, p.amount, p.authorization_id, m.id, m.external_id, m.description",
+		name: "postings p LEFT JOIN movements m ON m.group_id = p.group_id LEFT JOIN authorizations a ON a.id = p.authorization_id " +
+			"LEFT JOIN authorizations o ON o.id = a.original_id",
+		columns: "p.posted_at, p.group_id, p.line, p.kind, p.amount, p.authorization_id, m.id, m.external_id, " +
+			"coalesce(m.description, nullif(a.acceptor, ''), o.acceptor)",
 		scan: func(r Row) record.Line {
 			return record.Line{At: moment(r, 0), Group: r.Int(1), Number: r.Int(2), Kind: r.Text(3), Amount: r.Int(4),
 				Authorization: authz.ID(r.Int(5)), Movement: uuid(r, 6), ExternalID: r.Text(7), Description: r.Text(8)}

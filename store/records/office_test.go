@@ -32,7 +32,8 @@ func TestRecords(t *testing.T) {
 			{"cards", testCards}, {"a suspended partner", testSuspension}, {"limits", testLimits}, {"orders", testOrders},
 			{"card requests", testCardRequests}, {"devices and sessions", testAccess}, {"certificates and operators", testOperators},
 			{"outbox", testOutbox}, {"audit", testAudit}, {"idempotency", testIdempotency}, {"clock", testClock},
-			{"peers and rates", testPeersAndRates}, {"transactions", testTransactions}, {"following the journal", testFollow}, {"listing the journal", testListRows}, {"lists", testLists}, {"waiting", testWaits},
+			{"peers and rates", testPeersAndRates}, {"transactions", testTransactions}, {"following the journal", testFollow},
+			{"listing the journal", testListRows}, {"merchants", testAcceptor}, {"lists", testLists}, {"waiting", testWaits},
 		} {
 			t.Run(engine.name+"/"+test.name, func(t *testing.T) {
 				t.Parallel()

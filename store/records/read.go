@@ -51,6 +51,7 @@ type Explanation struct {
 	CardVersion                 int64
 	STAN, RRN, Terminal, Local  string
 	Merchant, MCC, Processing   string
+	Acceptor                    string // the merchant's name, city and country
 	ReceivedAt                  time.Time
 	BalanceCurrency             int64
 	Stages                      authz.Stages
@@ -79,14 +80,14 @@ func Explain(ctx context.Context, q Querier, id authz.ID) (Explanation, error) {
 			DepositBefore: r.Int(19), DepositKnown: !r.Null(19), CardID: r.Int(20), Balance: r.Int(21), Deposit: r.Int(22),
 			CardVersion: r.Int(23), STAN: r.Text(24), RRN: r.Text(25), Terminal: r.Text(26), Local: r.Text(27),
 			Merchant: r.Text(28), MCC: r.Text(29), Processing: r.Text(30), ReceivedAt: time.UnixMicro(r.Int(31)).UTC(),
-			BalanceCurrency: r.Int(32), Stages: authz.Stages(r.Int(33))}
+			BalanceCurrency: r.Int(32), Stages: authz.Stages(r.Int(33)), Acceptor: r.Text(40)}
 		x.Steps = x.facts(r).Steps()
 		return nil
 	}, `SELECT a.id, a.original_id, a.kind, a.tran, a.peer, a.bin, a.last4, a.amount, a.currency, a.placed, a.held, a.given,
  a.voided, a.state, a.reason, a.answered, a.approval, a.passed, a.user_before, a.deposit_before, a.card_id, a.balance_id,
  a.deposit_id, a.card_version, a.stan, a.rrn, a.terminal, a.local, a.merchant, a.mcc, a.processing, a.received_at,
  coalesce(b.currency, 0), a.stages, a.channel, a.billing_amount, a.billing_currency, a.flags, coalesce(c.expiry, 0),
- a.entry_mode FROM authorizations a LEFT JOIN balances b ON b.id = a.balance_id LEFT JOIN cards c ON c.id = a.card_id
+ a.entry_mode, a.acceptor FROM authorizations a LEFT JOIN balances b ON b.id = a.balance_id LEFT JOIN cards c ON c.id = a.card_id
 WHERE a.id = $1`, int64(id))
 	if err == nil && x.ID == 0 {
 		err = authz.ErrNotFound

@@ -20,7 +20,7 @@ var transactionRows = table[record.Transaction]{
 	name: "authorizations a" + transactionJoins,
 	columns: "a.id, a.partner_id, c.user_id, b.id, b.public_id, c.id, c.public_id, a.original_id, a.kind, a.tran, a.state, a.answered, " +
 		"a.amount, a.currency, a.placed, a.held, b.currency, a.approval, a.merchant, a.mcc, a.terminal, a.entry_mode, a.rrn, a.last4, " +
-		"a.received_at, a.given, a.country, a.billing_amount, a.billing_currency",
+		"a.received_at, a.given, a.country, a.billing_amount, a.billing_currency, a.acceptor",
 	scan: func(r Row) record.Transaction {
 		id := authz.ID(r.Int(0))
 		x := record.Transaction{ID: record.TransactionID(id), Authorization: id, Partner: authz.PartnerID(r.Int(1)),
@@ -31,7 +31,7 @@ var transactionRows = table[record.Transaction]{
 			Requested: money.Amount{Minor: r.Int(12), Currency: currency(r.Int(13))},
 			Amount:    money.Amount{Minor: r.Int(14), Currency: currency(r.Int(16))}, Held: r.Int(15), ApprovalCode: r.Text(17),
 			Merchant: r.Text(18), MCC: r.Text(19), Terminal: r.Text(20), EntryMode: r.Text(21), RRN: r.Text(22), Last4: r.Text(23),
-			At: moment(r, 24), Given: r.Int(25), Country: r.Text(26)}
+			At: moment(r, 24), Given: r.Int(25), Country: r.Text(26), Acceptor: r.Text(29)}
 		if x.Amount.Minor == 0 && !x.Undoes() {
 			x.Amount.Minor = asked(&x, r.Int(27), r.Int(28))
 		}
@@ -171,7 +171,8 @@ func (t *Tx) Explain(ctx context.Context, id record.UUID) (x record.Explanation,
 		asked := money.Amount{Minor: row.Amount, Currency: currency(row.Currency)}
 		x.Transaction = record.Transaction{ID: id, Authorization: number, Kind: row.Kind, Class: row.Transaction,
 			State: record.TransactionState(row.State, row.Answered), Reason: row.Answered, Amount: asked, Requested: asked,
-			Merchant: row.Merchant, MCC: row.MCC, Terminal: row.Terminal, RRN: row.RRN, Last4: row.Last4, At: row.ReceivedAt}
+			Merchant: row.Merchant, Acceptor: row.Acceptor, MCC: row.MCC, Terminal: row.Terminal, RRN: row.RRN, Last4: row.Last4,
+			At: row.ReceivedAt}
 		err = nil
 	}
 	return x, err

@@ -64,6 +64,7 @@ var journal = []rule{
 	{"of locks at once the gravest stays", locksAtOnce},
 	{"the truth that is taught is the balances after the batch", truthTaught},
 	{"a row of any kind keeps the stages of its own request", stagesKept},
+	{"a row of any kind keeps its own merchant's name", acceptorKept},
 }
 
 type bench struct {

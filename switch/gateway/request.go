@@ -77,6 +77,7 @@ func (r *request) trace(m *iso.Message) {
 		r.NetworkID = m.At(at.NetworkTrace)
 	}
 	r.NetworkID = r.hide(printable(r.NetworkID))
+	r.Acceptor = r.hide(oneLine(m.Acceptor()))
 }
 
 // hide keeps a card number out of the journal and of what partners are told, where an acquirer put it into a name. The same

@@ -86,6 +86,9 @@ func FuzzParts(f *testing.F) {
 	f.Add("\x40\x00\x00\x00\x00\x00\x00\x00\x01\x23\x45\x67\x89\x01\x23\x45")
 	f.Add("\xd9\xf6\xf1\xf0\xf5\xf0\xf0\xf0\xf0\xf1")
 	f.Add("\x01\x00\x01a")
+	f.Add("ACME STORE               WARSZAWA     PL")
+	f.Add("BIG BOBS\\80 KERNDALE ST\\DANERLEY\\3103      VICAUS")
+	f.Add("\x52\x00\x00\x00\x00\x00\x00\x00\x0aACME STORE\x08WARSZAWAPOL")
 	f.Add(strings.Repeat("\xff", 200))
 	f.Add(strings.Repeat("\xf9\xf0\xf0\xf0", 200))
 	var dialects []*iso.Dialect
@@ -94,7 +97,7 @@ func FuzzParts(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, v string) {
 		for _, d := range dialects {
-			for _, de := range []int{34, 48, 55, 60, 61, 62, 63, 126, 127} {
+			for _, de := range []int{34, 43, 48, 55, 60, 61, 62, 63, 126, 127} {
 				m := d.New("0100")
 				if m.Set(de, v) != nil {
 					continue
@@ -112,6 +115,9 @@ func FuzzParts(f *testing.F) {
 				p := d.Profile().Places
 				for _, place := range []iso.Place{p.NetworkTrace, p.NetworkTraceOf, p.CVV2, p.MCC, p.KeyBlock} {
 					m.At(place)
+				}
+				if text := m.Acceptor(); len(text) > len(v)+2 || strings.Trim(text, " ") != text || strings.Contains(text, "  ") {
+					t.Fatalf("%s: the acceptor of %q is %q", d.Name(), v, text)
 				}
 				m.Describe()
 			}

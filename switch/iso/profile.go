@@ -25,6 +25,9 @@ type Profile struct {
 	Forms  Forms
 	Places Places
 
+	// Acceptor names the parts of the card acceptor's name and location that are kept; see [Message.Acceptor].
+	Acceptor []Place
+
 	// Phases are tried in order; see [Message.Phase].
 	Phases []PhaseRule
 	// PartialApproval holds when one of its conditions does: the terminal takes an approval of a part.
@@ -182,6 +185,7 @@ func defaultProfile(v Version) Profile {
 		Forms: Forms{Amounts: v, LocalTime: v, Original: v, Entry: v, ActionCodes: v},
 		Places: Places{MCC: whole(26), Function: whole(24), Reason: whole(25), ReversalReason: whole(25), NetworkCode: whole(24),
 			FileCode: whole(24), FileData: whole(72), OriginalAmounts: whole(30), KeyBlock: whole(96)},
+		Acceptor: []Place{whole(43)},
 	}
 	p.Reversal = PartialReversal{Field: ReversalDE30, Billing: whole(6)}
 	switch v {
@@ -189,6 +193,7 @@ func defaultProfile(v Version) Profile {
 		p.Places = Places{MCC: whole(18), Reason: whole(25), ReversalReason: whole(39), NetworkCode: whole(70),
 			FileCode: whole(91), FileData: whole(120), KeyBlock: whole(48)}
 		p.Reversal = PartialReversal{Field: ReversalDE95, Billing: Place{de: 95, from: 13, to: 24}}
+		p.Acceptor = []Place{{de: 43, from: 1, to: 25}, {de: 43, from: 26, to: 38}, {de: 43, from: 39, to: 40}}
 		return p
 	case V2003:
 		p.Places.NetworkTrace = whole(21)

@@ -35,6 +35,7 @@ type profileFile struct {
 	Surcharge       string          `yaml:"surcharge"`
 	Forms           formsFile       `yaml:"forms"`
 	Places          placesFile      `yaml:"places"`
+	Acceptor        []word          `yaml:"acceptor"`
 	Phases          []phaseFile     `yaml:"phases"`
 	PartialApproval []conditionFile `yaml:"partial_approval"`
 	Reversal        reversalFile    `yaml:"reversal"`
@@ -100,8 +101,8 @@ func (f *profileFile) compile(d *Dialect) error {
 	p := &d.profile
 	*p = defaultProfile(d.version)
 	for _, step := range []func(*Dialect, *Profile) error{
-		f.compileManners, f.compileForms, f.compilePlaces, f.compileRules, f.compileReversal, f.compileResult, f.compileCodes,
-		f.compileEcho,
+		f.compileManners, f.compileForms, f.compilePlaces, f.compileAcceptor, f.compileRules, f.compileReversal,
+		f.compileResult, f.compileCodes, f.compileEcho,
 	} {
 		if err := step(d, p); err != nil {
 			return err
@@ -279,7 +280,7 @@ func codeOrReason(key string) bool {
 	if strings.Trim(key, "0123456789") == "" {
 		return len(key) == 4
 	}
-	return key[0] >= 'A' && key[0] <= 'Z' && strings.Trim(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
+	return key[0] >= 'A' && key[0] <= 'Z' && strings.Trim(key, upperLetters+"0123456789_") == ""
 }
 
 func (f *profileFile) compileCodes(d *Dialect, p *Profile) error {

@@ -53,6 +53,7 @@ const (
 	acquirer = "990001"
 	terminal = "SIMTERM1"
 	merchant = "SIMULATED SHOP1"
+	shop     = "SIMULATED SHOP           LUBLIN       PL" // DE 43 of 1987; a text like any other in 1993
 	usualMCC = "5999"
 )
 
@@ -215,6 +216,9 @@ func (b *builder) place(out *sent, _ *Step, k *kind) error {
 	put(m, 37, out.rrn)
 	put(m, 41, terminal)
 	put(m, 42, merchant)
+	if b.dialect.Version() != iso.V2003 { // which has parts in it
+		put(m, 43, shop)
+	}
 	if k.class == '4' {
 		m.Copy(out.root.message, 3)
 		return nil
