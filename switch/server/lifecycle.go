@@ -34,6 +34,7 @@ func (l *link) finishReading() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.readDone = true
+	l.pour() // nobody else will
 	l.armDeadline()
 	l.writable.Signal()
 }
