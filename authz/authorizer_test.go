@@ -64,14 +64,7 @@ func newDeskWith(t *testing.T, change func(*desk, *authz.Config)) *desk {
 	if d.a, err = authz.New(cfg, s, d.holds, d.journal, d.Keys); err != nil {
 		t.Fatal(err)
 	}
-	var programs []authz.Program
-	if err := s.View(t.Context(), func(q records.Querier) (err error) {
-		programs, err = records.Programs(t.Context(), q)
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	d.a.Route(programs)
+	d.route(d.a)
 	t.Cleanup(func() {
 		if err := d.a.Close(context.Background()); err != nil {
 			t.Error(err)
@@ -82,6 +75,19 @@ func newDeskWith(t *testing.T, change func(*desk, *authz.Config)) *desk {
 		}
 	})
 	return d
+}
+
+// route has an authorizer serve the desk's programs.
+func (d *desk) route(a *authz.Authorizer) {
+	d.t.Helper()
+	var programs []authz.Program
+	if err := d.Store.View(d.t.Context(), func(q records.Querier) (err error) {
+		programs, err = records.Programs(d.t.Context(), q)
+		return err
+	}); err != nil {
+		d.t.Fatal(err)
+	}
+	a.Route(programs)
 }
 
 func (d *desk) clock() time.Time {

@@ -185,7 +185,7 @@ func (b *bench) prepareFlood(cfg config) (args []string, err error) {
 // openFlood starts who floods the switch that runs now.
 func (b *bench) openFlood() (err error) {
 	if err = b.plan.aim(b.child.more, b.house.settings().Data); err == nil {
-		b.flood, err = startFlood(b.env.ctx, b.plan, b.env.stderr)
+		b.flood, err = startFlood(b.env.ctx, b.plan)
 	}
 	return err
 }

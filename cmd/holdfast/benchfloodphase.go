@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -125,19 +126,21 @@ type flooding struct {
 	orders *json.Encoder
 	told   *json.Decoder
 	end    io.Closer
+	said   bytes.Buffer // what went wrong
 }
 
 // floodNice is the lowest priority.
 const floodNice = 19
 
 // startFlood starts it.
-func startFlood(ctx context.Context, plan *floodPlan, stderr io.Writer) (*flooding, error) {
+func startFlood(ctx context.Context, plan *floodPlan) (*flooding, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "bench-flood")
-	cmd.Stderr = stderr
+	f := &flooding{cmd: exec.CommandContext(ctx, self, "bench-flood")}
+	cmd := f.cmd
+	cmd.Stderr = &f.said
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -149,7 +152,7 @@ func startFlood(ctx context.Context, plan *floodPlan, stderr io.Writer) (*floodi
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	f := &flooding{cmd: cmd, orders: json.NewEncoder(in), told: json.NewDecoder(out), end: in}
+	f.orders, f.told, f.end = json.NewEncoder(in), json.NewDecoder(out), in
 	if err := errors.Join(lowest(cmd.Process.Pid), f.orders.Encode(plan)); err != nil {
 		return nil, errors.Join(err, f.close())
 	}
@@ -167,7 +170,13 @@ func (f *flooding) order(o floodOrder) (answers map[int]int, err error) {
 	return answers, err
 }
 
-func (f *flooding) close() error { return errors.Join(f.end.Close(), f.cmd.Wait()) }
+func (f *flooding) close() error {
+	err := errors.Join(f.end.Close(), f.cmd.Wait())
+	if err != nil {
+		err = fmt.Errorf("end the flood: %w: %s", err, &f.said)
+	}
+	return err
+}
 
 func median(all []float64) float64 {
 	sorted := slices.Sorted(slices.Values(all))
