@@ -77,7 +77,7 @@ func (l *lane) decide(ctx context.Context, batch []*item) error {
 func (l *lane) snapshots(ctx context.Context, batch []*item) error {
 	var missing []*item
 	for _, it := range batch {
-		if it.known || !it.routed {
+		if it.known || !it.routed && !it.void { // what another node has held is undone also where no program is known yet
 			continue
 		}
 		if it.card, it.known = l.a.cache.get(it.req.Tag); !it.known {

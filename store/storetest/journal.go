@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -12,7 +11,7 @@ import (
 
 // Journal is the conformance suite of an arbiter. open makes a fresh store.
 func Journal(t *testing.T, open func(testing.TB) Store) {
-	for _, test := range slices.Concat(journal, lives, undone, credits, evidenceTests, limitTests) {
+	for _, test := range slices.Concat(journal, voids, lives, undone, credits, evidenceTests, limitTests) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := &bench{NewWorld(t, open(t)), authz.FirstID(Epoch)}
@@ -50,11 +49,6 @@ var journal = []rule{
 	{"every order of a request, its advice and its reversal ends the same", everyOrder},
 	{"a request after its advice holds nothing more", adviceFirst},
 	{"a partial reversal in another currency changes nothing", partialOtherCurrency},
-	{"a void undoes an unsent approval and its repeat is told", voidRow},
-	{"a void of a row that is not there takes its key", voidNothing},
-	{"a void leaves what a repeat on another node was told", voidTold},
-	{"what nobody was told in the end is undone", voidUntold},
-	{"a row is found by its id and undone by who knows no more of it", voidFound},
 	{"a repeat that says something else is declined", repeatMismatch},
 	{"decisions without a card are kept", withoutCard},
 	{"concurrent batches never overspend", concurrentBatches},
@@ -220,115 +214,6 @@ func duplicateShort(_ *testing.T, b *bench) {
 	more := *first
 	b.decided(b.entry(b.Alice, &more, authz.Approved), authz.Duplicate, authz.Approved)
 	b.left(10_00, 60_00)
-}
-
-func (b *bench) void(h Holder, r *authz.Request) {
-	b.t.Helper()
-	card := b.card(h)
-	b.commit(&authz.Entry{Request: r, Card: &card, Void: true, Decision: authz.Decision{ID: r.ID}})
-}
-
-func voidRow(_ *testing.T, b *bench) {
-	for _, kind := range []authz.Kind{authz.Authorization, authz.Financial} {
-		r := b.approve(b.Alice, kind, 30_00)
-		b.void(b.Alice, r)
-		b.void(b.Alice, r)
-		b.left(UserFunds, DepositFunds)
-		again := *r
-		b.decided(b.entry(b.Alice, &again, authz.Approved), authz.Duplicate, authz.DecisionLate)
-	}
-}
-
-// Goal: what left a socket is not undone. Method: a row whose writer does not know that it is committed is told to a
-// repeat by another node before the writer takes it back.
-func voidTold(_ *testing.T, b *bench) {
-	r := b.approve(b.Alice, authz.Authorization, 30_00)
-	again := *r
-	e := b.entry(b.Alice, &again, authz.Approved)
-	again.ID |= 1 << 12 // of node 1
-	b.decided(e, authz.Duplicate, authz.Approved)
-	b.void(b.Alice, r)
-	b.left(70_00, 120_00)
-	third := *r
-	b.decided(b.entry(b.Alice, &third, authz.Approved), authz.Duplicate, authz.Approved)
-
-	// The same where the node has died and started since.
-	r = b.approve(b.Alice, authz.Authorization, 20_00)
-	restarted := *r
-	e = b.entry(b.Alice, &restarted, authz.Approved)
-	e.Born = restarted.ID
-	b.decided(e, authz.Duplicate, authz.Approved)
-	b.void(b.Alice, r)
-	b.left(50_00, 100_00)
-}
-
-// Goal: what left no socket holds nothing. Method: repeats on two other nodes are to be told a row's answer, and neither
-// answer leaves; the writer's void comes before, between and after them.
-func voidUntold(_ *testing.T, b *bench) {
-	for at := range 3 {
-		r := b.approve(b.Alice, authz.Authorization, 30_00)
-		var repeats []*authz.Request
-		for node := range 2 {
-			again := *r
-			e := b.entry(b.Alice, &again, authz.Approved)
-			again.ID += authz.ID(node+1) << 12
-			b.decided(e, authz.Duplicate, authz.Approved)
-			repeats = append(repeats, &again)
-		}
-		for i := range 3 {
-			b.left(70_00, 120_00)
-			switch {
-			case i == at:
-				b.void(b.Alice, r)
-			case i > at:
-				b.void(b.Alice, repeats[i-1])
-			default:
-				b.void(b.Alice, repeats[i])
-			}
-		}
-		b.left(UserFunds, DepositFunds)
-		again := *r
-		b.decided(b.entry(b.Alice, &again, authz.Approved), authz.Duplicate, authz.DecisionLate)
-	}
-}
-
-// Goal: whoever comes across a debt can pay it. Method: the rows are found by their ids, and the entries are made of
-// what was found, as the authorizer makes them.
-func voidFound(t *testing.T, b *bench) {
-	held, posted := b.approve(b.Alice, authz.Authorization, 30_00), b.approve(b.Bob, authz.Financial, 20_00)
-	none := b.Request(b.Carol, authz.Authorization, 1_00)
-	undo := func(want authz.Reason) {
-		t.Helper()
-		found, err := b.Store.Owed(context.Background(), []authz.ID{none.ID, posted.ID, held.ID})
-		if err != nil || len(found) != 2 {
-			t.Fatalf("found %d of 2 rows (%v)", len(found), err)
-		}
-		for i := range found {
-			o := &found[i]
-			if o.Answered != want || (o.Row == held.ID) != (o.Dup == held.Dup) {
-				t.Errorf("row %d is answered %s, want %s", o.Row, o.Answered, want)
-			}
-			r := &authz.Request{ID: o.Row, Kind: authz.Authorization, ReceivedAt: o.Row.Time(), Dup: o.Dup}
-			b.commit(&authz.Entry{Request: r, Card: &o.Card, Void: true, Decision: authz.Decision{ID: r.ID}})
-		}
-	}
-	undo(authz.Approved)
-	undo(authz.DecisionLate)
-	b.left(UserFunds, DepositFunds)
-	if got := b.Available(b.Bob.Balance); got != UserFunds {
-		t.Errorf("Bob has %d", got)
-	}
-	if found, err := b.Store.Owed(context.Background(), nil); err != nil || len(found) != 0 {
-		t.Errorf("found %d rows of none (%v)", len(found), err)
-	}
-}
-
-func voidNothing(_ *testing.T, b *bench) {
-	r := b.Request(b.Alice, authz.Authorization, 30_00)
-	late := b.entry(b.Alice, r, authz.Approved)
-	b.void(b.Alice, r)
-	b.decided(late, authz.Duplicate, authz.DecisionLate)
-	b.left(UserFunds, DepositFunds)
 }
 
 func repeatMismatch(_ *testing.T, b *bench) {
