@@ -287,9 +287,7 @@ func (e *estate) available(balance string, want int64) {
 func TestDeliveryIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	bothDays(t, func(t *testing.T, e *estate, r *receiver) {
-		e.program("CREDIT", 99999901, "")
-		e.funded("CREDIT", 1_000_000)
-		card := e.order("partner", e.topped(10_000))
+		card := e.carded()
 		var hook struct{ ID string }
 		e.want(201, &hook, e.as("partner", "POST", "/secure/webhooks", `{"kind":"WEBHOOK","target":"`+r.URL+`","events":["card.locked"]}`))
 		e.refused(400, "VALIDATION_ERROR", e.as("partner", "POST", "/secure/webhooks", `{"kind":"WEBHOOK","target":"http://example.com"}`))
@@ -335,9 +333,7 @@ func TestDeliveryIsTriedAgain(t *testing.T) {
 func TestWhatWasMissedIsReplayed(t *testing.T) {
 	t.Parallel()
 	bothDays(t, func(t *testing.T, e *estate, r *receiver) {
-		e.program("CREDIT", 99999901, "")
-		e.funded("CREDIT", 1_000_000)
-		card := e.order("partner", e.topped(10_000))
+		card := e.carded()
 		var hook struct{ ID string }
 		e.want(201, &hook, e.as("partner", "POST", "/secure/webhooks", `{"kind":"WEBHOOK","target":"`+r.URL+`"}`))
 		one := fmt.Sprintf("/secure/customers/%d/cards/%d", e.user, card.CardID)

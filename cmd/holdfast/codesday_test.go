@@ -11,9 +11,7 @@ import (
 func TestActionCodesOfProgramReachTheNetwork(t *testing.T) {
 	t.Parallel()
 	bothDays(t, func(t *testing.T, e *estate, _ *receiver) {
-		e.program("CREDIT", 99999901, "")
-		e.funded("CREDIT", 1_000_000)
-		card := e.order("partner", e.topped(10_000))
+		card := e.carded()
 		var list struct {
 			Items []struct {
 				ProgramID   int64
@@ -58,9 +56,7 @@ func TestActionCodesOfProgramReachTheNetwork(t *testing.T) {
 func TestPeerIsChanged(t *testing.T) {
 	t.Parallel()
 	bothDays(t, func(t *testing.T, e *estate, _ *receiver) {
-		e.program("CREDIT", 99999901, "")
-		e.funded("CREDIT", 1_000_000)
-		card := e.order("partner", e.topped(10_000))
+		card := e.carded()
 		e.want(200, nil, e.as("partner", "POST", fmt.Sprintf("/secure/customers/%d/cards/%d/lock", e.user, card.CardID), `{"reasonCode":7}`))
 		var list struct {
 			Items []struct {
@@ -134,9 +130,7 @@ func (e *estate) pages(who, path string, see func(item map[string]any)) {
 func TestPeerIsMade(t *testing.T) {
 	t.Parallel()
 	bothDays(t, func(t *testing.T, e *estate, _ *receiver) {
-		e.program("CREDIT", 99999901, "")
-		e.funded("CREDIT", 1_000_000)
-		card := e.order("partner", e.topped(10_000))
+		card := e.carded()
 		e.want(200, nil, e.as("partner", "POST", fmt.Sprintf("/secure/customers/%d/cards/%d/lock", e.user, card.CardID), `{"reasonCode":7}`))
 		type peer struct {
 			Name, Address                    string

@@ -237,6 +237,14 @@ func TestPartnersDay(t *testing.T) {
 	})
 }
 
+// carded gives the partner a CREDIT program, and the user a balance in it with money and a card.
+func (e *estate) carded() plainCard {
+	e.t.Helper()
+	e.program("CREDIT", 99999901, "")
+	e.funded("CREDIT", 1_000_000)
+	return e.order("partner", e.topped(10_000))
+}
+
 // order has a virtual card issued and wants its number nowhere else.
 func (e *estate) order(who, balance string) (card plainCard) {
 	e.t.Helper()

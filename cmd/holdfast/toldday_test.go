@@ -17,9 +17,7 @@ import (
 func TestToldOfWhatNobodyAskedFor(t *testing.T) {
 	t.Parallel()
 	bothDays(t, func(t *testing.T, e *estate, r *receiver) {
-		e.program("CREDIT", 99999901, "")
-		e.funded("CREDIT", 1_000_000)
-		card := e.order("partner", e.topped(10_000))
+		card := e.carded()
 		e.want(201, nil, e.as("partner", "POST", "/secure/webhooks", `{"kind":"WEBHOOK","target":"`+r.URL+`"}`))
 		for _, lock := range []authz.LockReason{authz.LockFraud, authz.LockNone} {
 			e.outside(card.CardID, lock)
@@ -86,9 +84,7 @@ func (e *estate) outside(id int64, lock authz.LockReason) {
 func TestSecretOfWebhookRotates(t *testing.T) {
 	t.Parallel()
 	bothDays(t, func(t *testing.T, e *estate, r *receiver) {
-		e.program("CREDIT", 99999901, "")
-		e.funded("CREDIT", 1_000_000)
-		card := e.order("partner", e.topped(10_000))
+		card := e.carded()
 		var hook, rotated struct{ ID, Secret, OldSecretUntil string }
 		e.want(201, &hook, e.as("partner", "POST", "/secure/webhooks", `{"kind":"WEBHOOK","target":"`+r.URL+`"}`))
 		e.refused(404, "NOT_FOUND", e.as("other", "POST", "/secure/webhooks/"+hook.ID+"/secret", `{}`))

@@ -11,7 +11,7 @@ import (
 
 // Journal is the conformance suite of an arbiter. open makes a fresh store.
 func Journal(t *testing.T, open func(testing.TB) Store) {
-	for _, test := range slices.Concat(journal, voids, lives, undone, credits, evidenceTests, limitTests) {
+	for _, test := range slices.Concat(journal, voids, lives, expiries, undone, credits, evidenceTests, limitTests) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := &bench{NewWorld(t, open(t)), authz.FirstID(Epoch)}
@@ -42,6 +42,7 @@ var journal = []rule{
 	{"a reversal of a posting posts it back", reversalOfPosting},
 	{"a reversal before its original stops it", tombstone},
 	{"a tombstone stops nothing else", tombstoneElse},
+	{"a tombstone is found among hundreds of its card", tombstoneAmongMany},
 	{"a reversal of two candidates undoes neither", ambiguous},
 	{"an advice replaces the hold that it settles", adviceReplaces},
 	{"an advice is held whatever is there", adviceForced},

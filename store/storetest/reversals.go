@@ -56,6 +56,23 @@ func tombstone(_ *testing.T, b *bench) {
 	b.left(UserFunds, DepositFunds)
 }
 
+// Goal: how many reversals a card has had that came first does not hide one. Method: more of them than the 200 that one
+// message may make an engine read, and then the requests of the first and the last.
+func tombstoneAmongMany(_ *testing.T, b *bench) {
+	var requests []*authz.Request
+	var reversals []*authz.Entry
+	for range 220 {
+		r := b.Request(b.Alice, authz.Authorization, 30_00)
+		requests, reversals = append(requests, r), append(reversals, b.entry(b.Alice, b.Undo(r), authz.ReversalAccepted))
+	}
+	b.commit(reversals...)
+	for _, r := range []*authz.Request{requests[0], requests[len(requests)-1]} {
+		b.decided(b.entry(b.Alice, r, authz.Approved), authz.Committed, authz.ReversedBefore)
+	}
+	b.approve(b.Alice, authz.Authorization, 20_00)
+	b.left(80_00, 130_00)
+}
+
 func tombstoneElse(_ *testing.T, b *bench) {
 	r := b.Request(b.Alice, authz.Authorization, 30_00)
 	b.reverse(b.Alice, b.Undo(r))
