@@ -196,17 +196,16 @@ func (b *bounded) Accept() (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 	conn, err := b.Listener.Accept()
-	if err == nil {
-		b.rest(b.pace.Reserve().Delay())
-	} else {
+	if err != nil {
 		<-b.places
 		return nil, err
 	}
+	rest(b.pace.Reserve().Delay(), b.closed)
 	return &boundedConn{Conn: conn, leave: sync.OnceFunc(func() { <-b.places })}, nil
 }
 
-// rest waits, or until the listener is closed.
-func (b *bounded) rest(d time.Duration) {
+// rest waits, or until what it is for has ended.
+func rest(d time.Duration, ended <-chan struct{}) {
 	if d <= 0 {
 		return
 	}
@@ -214,7 +213,7 @@ func (b *bounded) rest(d time.Duration) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-b.closed:
+	case <-ended:
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -44,20 +43,11 @@ func (d *Door) serve(g *gin.Context, b *Bound) {
 	}
 	p := problem.Of(err)
 	if p.Code == problem.RateLimited {
-		d.turnAway(g.Request.Context())
+		// So that asking again and again costs less than what is asked for. The place at the gate is somebody else's
+		// meanwhile, and connections are bounded.
+		rest(d.limits.TurnAway, g.Request.Context().Done())
 	}
 	d.refuse(g, p)
-}
-
-// turnAway has a caller wait who is faster than a pace, so that asking again and again costs less than what it asks for.
-// The place at the gate is somebody else's meanwhile, and connections are bounded.
-func (d *Door) turnAway(ctx context.Context) {
-	timer := time.NewTimer(d.limits.TurnAway)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // pass is the way through the gate.
