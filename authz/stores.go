@@ -112,9 +112,9 @@ type Due struct {
 	Card Card // of it only ID, Partner, Balance, Deposit and Currency
 }
 
-// Owed is a row that was to be undone, as the journal has it.
+// Owed is a row that was to be undone, as the journal has it, or one of which a repeat was to be told.
 type Owed struct {
-	Row      ID
+	Row      ID // as it was asked for: of the row, or of the repeat
 	Dup      DupKey
 	Answered Reason // what a repeat is told
 	Card     Card   // of it only ID, Partner, Balance, Deposit and Currency
@@ -154,7 +154,8 @@ type Journal interface {
 	Commit(ctx context.Context, batch []*Entry) (Truth, error)
 	// Due lists holds and promises whose time is over at now, the oldest first.
 	Due(ctx context.Context, now time.Time, most int) ([]Due, error)
-	// Owed finds rows by their ids, in any order; those that are not there, or have no card, are left out.
+	// Owed finds rows by their ids, or by those of repeats that were Told them, in any order; those that are not there, or
+	// have no card, are left out.
 	Owed(ctx context.Context, rows []ID) ([]Owed, error)
 	// Balances reads the truth about balances; unknown ids are left out.
 	Balances(ctx context.Context, ids []BalanceID) ([]Balance, error)

@@ -176,7 +176,7 @@ func (s *Store) Owed(ctx context.Context, rows []authz.ID) (owed []authz.Owed, e
 	err = s.snapshot(ctx, func(c *sqlite.Conn) error {
 		for _, row := range rows {
 			err := tables{c}.each(`SELECT a.dup, a.answered, a.card_id, a.partner_id, a.balance_id, a.deposit_id, c.currency
-FROM authorizations a JOIN cards c ON c.id = a.card_id WHERE a.id = ?1`,
+FROM authorizations a JOIN cards c ON c.id = a.card_id WHERE a.id IN (SELECT ?1 UNION SELECT id FROM told WHERE teller = ?1)`,
 				func(b *binder) { b.int(int64(row)) },
 				func(s *sqlite.Stmt) {
 					o := authz.Owed{Row: row, Answered: authz.Reason(s.ColumnInt64(1)), Card: authz.Card{

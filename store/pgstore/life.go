@@ -139,8 +139,9 @@ func (s *Store) Owed(ctx context.Context, ids []authz.ID) (owed []authz.Owed, er
 	for i, id := range ids {
 		wanted[i] = int64(id)
 	}
-	rows, err := s.readers.Query(ctx, `SELECT a.id, a.dup, a.answered, a.card_id, a.partner_id, a.balance_id, a.deposit_id, c.currency
-FROM authorizations a JOIN cards c ON c.id = a.card_id WHERE a.id = ANY($1)`, wanted)
+	rows, err := s.readers.Query(ctx, `SELECT w.asked, a.dup, a.answered, a.card_id, a.partner_id, a.balance_id, a.deposit_id, c.currency
+FROM (SELECT id AS asked, id FROM unnest($1::bigint[]) AS u (id) UNION SELECT teller, id FROM told WHERE teller = ANY($1)) w
+JOIN authorizations a ON a.id = w.id JOIN cards c ON c.id = a.card_id`, wanted)
 	if err != nil {
 		return nil, unavailable("find rows to be undone", err)
 	}
