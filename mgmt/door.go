@@ -47,6 +47,7 @@ type Door struct {
 	now     func() time.Time
 	limits  Limits
 	gates   map[Channel]*gate
+	refused refusals
 	flights flights
 
 	public, mutual *gin.Engine
@@ -68,7 +69,7 @@ func New(cfg Config) (*Door, error) {
 	cfg.Limits.fill()
 	store := turns{cfg.Store, make(chan struct{}, cfg.Limits.WritesAtOnce)}
 	d := &Door{authn: cfg.Authn, store: store, keys: cfg.Keys, log: cfg.Log, now: cfg.Now, limits: cfg.Limits,
-		gates: map[Channel]*gate{}, box: jwe.New(cfg.Keys, cfg.Limits.JWE)}
+		gates: map[Channel]*gate{}, refused: newRefusals(cfg.Limits.TurnAway), box: jwe.New(cfg.Keys, cfg.Limits.JWE)}
 	d.flights.active = map[string]bool{}
 	releaseMode()
 	d.public, d.mutual = d.engine(), d.engine()

@@ -22,8 +22,8 @@ type Limits struct {
 	// ChannelPerSecondMax is for all identities of a channel together, before anybody is asked who it is; 400 for each
 	// processor, and never less than for one identity. While authorizations are being decided it falls to a quarter.
 	ChannelPerSecondMax float64
-	Busy                func() bool   // whether authorizations are being decided now; nil: they never are
-	TurnAway            time.Duration // who is faster than a pace waits so long for the refusal; 50 ms
+	Busy                func() bool   // whether authorizations were decided since it was asked before, or are now; nil: never
+	TurnAway            time.Duration // how long those who are faster than a pace wait for the refusal at most; 1 s
 	WritesAtOnce        int           // transactions that change something, of all channels; 4
 	Channels            map[Channel]ChannelLimits
 	JWE                 jwe.Limits
@@ -59,7 +59,7 @@ func (l *Limits) fill() {
 		l.Busy = func() bool { return false }
 	}
 	if l.TurnAway == 0 {
-		l.TurnAway = 50 * time.Millisecond
+		l.TurnAway = time.Second
 	}
 }
 
@@ -98,8 +98,9 @@ const channelPerProcessor = 400
 // identitiesMax bounds the paces that a gate remembers.
 const identitiesMax = 10_000
 
-// gate lets a bounded number of requests of one channel in, and each identity at its pace. Who finds it full is
-// told so at once: nobody waits at the door.
+// gate lets a bounded number of requests of one channel in, and each identity at its pace. Who finds it full is told so at
+// once. Who comes a little early waits for its turn: calls that begin together are done together, and an authorization that
+// comes in between waits for all of them.
 type gate struct {
 	places    chan struct{}
 	perSecond float64
@@ -107,37 +108,55 @@ type gate struct {
 
 	mu    sync.Mutex
 	all   *rate.Limiter
-	most  float64 // of all, when no authorizations are decided
-	share float64 // of the calls that found the switch busy lately
+	most  float64   // of all, when no authorizations are decided
+	found time.Time // when the switch was found busy
+	share float64   // of the calls that came soon after such a moment, lately
 	paces map[string]*rate.Limiter
 }
 
 func newGate(l ChannelLimits, all float64, busy func() bool) *gate {
-	return &gate{places: make(chan struct{}, l.InFlightMax), all: rate.NewLimiter(rate.Limit(all), max(1, int(all*burstFor.Seconds()))),
+	return &gate{places: make(chan struct{}, l.InFlightMax), all: rate.NewLimiter(rate.Limit(all), atOnce),
 		most: all, busy: busy, perSecond: l.PerSecondMax, paces: map[string]*rate.Limiter{}}
 }
 
 const (
+	// busyFor is how long a switch that was found busy is taken for busy: calls come in clumps.
+	busyFor = 10 * time.Millisecond
 	// busyWeight is how many calls back the gate remembers whether the switch was busy, about.
 	busyWeight = 64
 	// busyLeaves is the share of a channel's pace that is left when the switch always is.
 	busyLeaves = 0.25
-	// burstFor is how much of a channel's pace may come at once: what is let in together is done together.
-	burstFor = 60 * time.Millisecond
+	// atOnce is how many calls of a channel may begin together.
+	atOnce = 2
+	// patience is how long a call waits for its turn at most.
+	patience = 250 * time.Millisecond
 )
 
-// next takes one request from the channel's allowance. Authorizations come first: the more of the calls find one being
-// decided, the fewer are let in.
-func (g *gate) next(at time.Time) bool {
-	found := 0.0
-	if g.busy() {
-		found = 1
-	}
+// next takes one request from the channel's allowance, and tells how long it has to wait for its turn; not ok: that would be
+// too long. Authorizations come first: the more of the calls find that there are some, the fewer are let in.
+func (g *gate) next(at time.Time) (wait time.Duration, ok bool) {
+	busy, found := g.busy(), 0.0
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if busy {
+		g.found = at
+	}
+	if at.Sub(g.found) < busyFor {
+		found = 1
+	}
 	g.share += (found - g.share) / busyWeight
 	g.all.SetLimitAt(at, rate.Limit(g.most*(1-g.share*(1-busyLeaves))))
-	return g.all.AllowN(at, 1)
+	return turn(g.all, at, patience)
+}
+
+// turn is how long the next one at a pace waits, unless that is longer than most: then it has no turn.
+func turn(pace *rate.Limiter, at time.Time, most time.Duration) (wait time.Duration, ok bool) {
+	r := pace.ReserveN(at, 1)
+	if wait = r.DelayFrom(at); wait > most {
+		r.CancelAt(at)
+		return 0, false
+	}
+	return wait, true
 }
 
 // enter takes a place, which has to be given back.
@@ -168,10 +187,35 @@ func (g *gate) allow(identity string, at time.Time) bool {
 	return pace.AllowN(at, 1)
 }
 
+// refusals of those who were too fast have a pace, too: each costs what it costs to read a request, so the more of them
+// there are the longer they wait. Connections are bounded, so that bounds what asking in vain takes of the processors.
+type refusals struct {
+	pace *rate.Limiter
+	most time.Duration
+}
+
+const (
+	refusalsPerSecond = 250
+	refusalsWait      = 50 * time.Millisecond // even when there are few
+)
+
+func newRefusals(most time.Duration) refusals {
+	return refusals{pace: rate.NewLimiter(refusalsPerSecond, 1), most: most}
+}
+
+// delay is how long the next one waits.
+func (r refusals) delay(at time.Time) time.Duration {
+	wait, ok := turn(r.pace, at, r.most)
+	if !ok {
+		return r.most
+	}
+	return min(max(wait, refusalsWait), r.most)
+}
+
 // Connections are accepted at a pace: the handshake of each costs half a millisecond, before anybody knows whose it is.
 const (
 	acceptsPerSecond = 200
-	acceptsAtOnce    = 200
+	acceptsAtOnce    = 4
 )
 
 // bounded is a listener that has at most so many connections open; the next waits in the system's queue.

@@ -45,7 +45,7 @@ func (d *Door) serve(g *gin.Context, b *Bound) {
 	if p.Code == problem.RateLimited {
 		// So that asking again and again costs less than what is asked for. The place at the gate is somebody else's
 		// meanwhile, and connections are bounded.
-		rest(d.limits.TurnAway, g.Request.Context().Done())
+		rest(d.refused.delay(d.now()), g.Request.Context().Done())
 	}
 	d.refuse(g, p)
 }
@@ -53,9 +53,11 @@ func (d *Door) serve(g *gin.Context, b *Bound) {
 // pass is the way through the gate.
 func (d *Door) pass(g *gin.Context, b *Bound) (answer, error) {
 	gate := d.gates[b.Channel]
-	if !gate.next(d.now()) {
+	wait, ok := gate.next(d.now())
+	if !ok {
 		return answer{}, problem.New(problem.RateLimited)
 	}
+	rest(wait, g.Request.Context().Done())
 	if !gate.enter() {
 		return answer{}, problem.New(problem.Overloaded)
 	}

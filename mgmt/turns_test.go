@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,24 +100,81 @@ func TestTheRateIsCheckedBeforeTheToken(t *testing.T) {
 	}
 }
 
-// Goal: a channel has a pace of its own, beside which nobody is even asked who it is, however many they are.
+// Goal: a channel has a pace of its own, beside which nobody is even asked who it is, however many they are. Method: 30 calls
+// at the same time where 40 a second are let in: two begin, those whose turn comes soon wait for it, the others are refused.
 func TestAChannelHasAPace(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(cfg *mgmt.Config) { cfg.Limits.PerSecondMax, cfg.Limits.ChannelPerSecondMax = 4, 70 }, addRow())
-	for i := range 8 {
-		w.who.Name = []string{"partner 3", "partner 4"}[i%2]
-		rec := w.call("POST", "/secure/things/7/add", `{"amount":5}`)
-		if want := i < 4; want != (rec.Code == 200) || !want && (code(t, rec) != problem.RateLimited || rec.Header().Get("Retry-After") == "") {
-			t.Errorf("call %d: %d %s", i, rec.Code, rec.Body)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(cfg *mgmt.Config) {
+			cfg.Limits.PerSecondMax, cfg.Limits.ChannelPerSecondMax, cfg.Now = 40, 40, time.Now
+		}, addRow())
+		began := time.Now()
+		var mu sync.Mutex
+		var took []time.Duration
+		var wg sync.WaitGroup
+		for range 30 {
+			wg.Go(func() {
+				rec := w.call("POST", "/secure/things/7/add", `{"amount":5}`)
+				mu.Lock()
+				defer mu.Unlock()
+				if rec.Code == 200 {
+					took = append(took, time.Since(began))
+				} else if code(t, rec) != problem.RateLimited || rec.Header().Get("Retry-After") == "" {
+					t.Errorf("refused with %d %s", rec.Code, rec.Body)
+				}
+			})
 		}
-	}
-	if rec := w.call("POST", "/secure/things/7/add", `{"amount":5}`, "Authorization", ""); rec.Code != 429 {
-		t.Errorf("somebody unknown: %d %s", rec.Code, rec.Body)
-	}
-	w.now = w.now.Add(time.Second)
-	if rec := w.call("POST", "/secure/things/7/add", `{"amount":5}`); rec.Code != 200 {
-		t.Errorf("a second later: %d %s", rec.Code, rec.Body)
-	}
+		synctest.Wait()
+		if rec := w.call("POST", "/secure/things/7/add", `{"amount":5}`, "Authorization", ""); rec.Code != 429 {
+			t.Errorf("somebody unknown: %d %s", rec.Code, rec.Body)
+		}
+		wg.Wait()
+		if len(took) != 12 {
+			t.Fatalf("%d were let in, want 2 and those of 250 ms", len(took))
+		}
+		for i, at := range took {
+			if want := max(0, time.Duration(i-1)*25*time.Millisecond); at.Round(time.Millisecond) != want {
+				t.Errorf("call %d after %v, want %v", i, at, want)
+			}
+		}
+		time.Sleep(time.Second)
+		if rec := w.call("POST", "/secure/things/7/add", `{"amount":5}`); rec.Code != 200 {
+			t.Errorf("a second later: %d %s", rec.Code, rec.Body)
+		}
+	})
+}
+
+// Goal: asking in vain costs little, however many do it. Method: 400 who are refused, at the same time; each waits longer than
+// the one before, and nobody longer than a second.
+func TestRefusalsHaveAPace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(cfg *mgmt.Config) {
+			cfg.Limits.PerSecondMax, cfg.Limits.ChannelPerSecondMax, cfg.Now = 1, 1, time.Now
+		}, addRow())
+		began := time.Now()
+		var mu sync.Mutex
+		refused := map[time.Duration]int{} // by the tenths of a second that they took
+		var wg sync.WaitGroup
+		for range 402 {
+			wg.Go(func() {
+				if w.call("POST", "/secure/things/7/add", `{"amount":5}`).Code == 429 {
+					mu.Lock()
+					defer mu.Unlock()
+					refused[time.Since(began)/(100*time.Millisecond)]++
+				}
+			})
+		}
+		wg.Wait()
+		for tenth := range time.Duration(10) {
+			if n := refused[tenth]; n < 24 || n > 26 {
+				t.Errorf("%d refusals in tenth %d, want 25", n, tenth)
+			}
+		}
+		if n := refused[10]; n < 149 || n > 151 || len(refused) != 11 {
+			t.Errorf("%d refusals after a second, want 150; all: %v", n, refused)
+		}
+	})
 }
 
 // Goal: authorizations come first. Method: a channel that may have 400 calls a second is asked 1,600 times in two seconds,
@@ -126,20 +184,27 @@ func TestAChannelGivesWayToAuthorizations(t *testing.T) {
 	for _, c := range []struct {
 		busy        bool
 		least, most int
-	}{{false, 800, 900}, {true, 200, 400}} {
-		w := newWorld(t, func(cfg *mgmt.Config) {
-			cfg.Limits = mgmt.Limits{PerSecondMax: 400, ChannelPerSecondMax: 400, TurnAway: 1, Busy: func() bool { return c.busy }}
-		}, addRow())
-		allowed := 0
-		for range 1600 {
-			w.now = w.now.Add(time.Second / 800)
-			if w.call("POST", "/secure/things/7/add", `{"amount":5}`).Code == 200 {
-				allowed++
+	}{{false, 800, 910}, {true, 200, 400}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, func(cfg *mgmt.Config) {
+				cfg.Limits = mgmt.Limits{PerSecondMax: 400, ChannelPerSecondMax: 400, InFlightMax: 200, Busy: func() bool { return c.busy }}
+				cfg.Now = time.Now
+			}, addRow())
+			var allowed atomic.Int64
+			var wg sync.WaitGroup
+			for range 1600 {
+				time.Sleep(time.Second / 800)
+				wg.Go(func() {
+					if w.call("POST", "/secure/things/7/add", `{"amount":5}`).Code == 200 {
+						allowed.Add(1)
+					}
+				})
 			}
-		}
-		if allowed < c.least || allowed > c.most {
-			t.Errorf("busy %v: %d of 1600 calls were let in, want %d to %d", c.busy, allowed, c.least, c.most)
-		}
+			wg.Wait()
+			if n := int(allowed.Load()); n < c.least || n > c.most {
+				t.Errorf("busy %v: %d of 1600 calls were let in, want %d to %d", c.busy, n, c.least, c.most)
+			}
+		})
 	}
 }
 

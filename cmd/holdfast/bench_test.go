@@ -84,7 +84,7 @@ func TestBenchMeasuresAFlood(t *testing.T) {
 	t.Setenv(benchChildVariable, "1")
 	t.Setenv("TMPDIR", t.TempDir())
 	figures := filepath.Join(t.TempDir(), "flood.json")
-	status, stdout, stderr := runBench(t, "--flood", "--seconds", "6", "--cards", "50", "--links", "2", "--rate", "50", "--json", figures)
+	status, stdout, stderr := runBench(t, "--flood", "--seconds", "8", "--cards", "50", "--links", "2", "--rate", "50", "--json", figures)
 	if status != exitOK {
 		t.Fatalf("exit status %d\n%s\n%s", status, stdout, stderr)
 	}
@@ -100,7 +100,7 @@ func TestBenchMeasuresAFlood(t *testing.T) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		t.Fatal(err)
 	}
-	if r.P99Without <= 0 || r.P99With <= 0 || r.Ratio <= 0 || r.Reads <= 0 || r.ISO != 50 || len(r.Turns) != floodTurns ||
+	if r.P99Without <= 0 || r.P99With <= 0 || r.Ratio <= 0 || r.Reads <= 0 || r.ISO != 50 || len(r.Turns) != 1 ||
 		r.Violations != 0 || r.Declined != 0 {
 		t.Errorf("measured %+v", r)
 	}

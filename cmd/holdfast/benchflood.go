@@ -32,7 +32,7 @@ const (
 	floodPartners    = 8
 	floodBIN         = 99970000 // of the first partner; each has the next one
 	floodRate        = 2000     // calls per second, from all partners
-	floodConnections = 128      // who is turned away waits, and the rate is to be kept
+	floodConnections = 256      // half of what a listener accepts; who is turned away waits, so few of the calls can be sent
 	floodCallTimeout = 10 * time.Second
 	floodBalance     = "01a2062e-6628-76a6-86fe-5085770c56fd" // nobody's
 )

@@ -14,10 +14,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"holdfast/switch/load"
 )
 
 const (
-	floodTurns    = 5    // of calm and flood, of which the medians count: the machine has other work, too
+	floodTurn     = 2 * time.Second
 	floodISO      = 2000 // authorizations per second beside the flood, unless --rate says otherwise
 	floodReadFor  = 2 * time.Second
 	floodReaders  = 8   // cards that are read at the same time when nothing else is done
@@ -30,7 +32,7 @@ type FloodReport struct {
 	Offered    float64      `json:"flood_offered_per_second"`
 	Answers    map[int]int  `json:"flood_answers_by_status"`
 	ISO        float64      `json:"flood_authorizations_per_second"`
-	P50Without float64      `json:"flood_p50_without_ms"` // medians of the turns
+	P50Without float64      `json:"flood_p50_without_ms"` // of all turns together
 	P50With    float64      `json:"flood_p50_with_ms"`
 	P99Without float64      `json:"flood_p99_without_ms"`
 	P99With    float64      `json:"flood_p99_with_ms"`
@@ -40,52 +42,57 @@ type FloodReport struct {
 	ReadsCPU   float64      `json:"card_reads_per_cpu_second"` // of the switch's processor time
 }
 
-// measureFlood compares calm with flood in turns, and then only reads cards.
+// measureFlood compares calm with flood in short turns, and then only reads cards. What counts are all the answers of each
+// side together: what the switch does now and then by itself, such as to copy its log back, and what the machine does, falls
+// on both sides alike.
 func (b *bench) measureFlood(all time.Duration) error {
-	step := all / (2*floodTurns + 2)
 	rate := b.Rate
 	if rate == 0 {
 		rate = floodISO
 	}
-	if _, err := b.open("warm-up", rate, step); err != nil {
+	turns := max(1, int((all-floodTurn-floodReadFor)/(2*floodTurn)))
+	if _, err := b.open("warm-up", rate, floodTurn); err != nil {
 		return err
 	}
 	r := &FloodReport{Offered: floodRate, Answers: map[int]int{}, ISO: rate}
-	var p50s, p99s [2][]float64
-	for range floodTurns {
+	sides := [2]*load.Latency{load.NewLatency(), load.NewLatency()}
+	for range turns {
 		turn := [2]float64{}
-		for i := range turn {
-			p50, p99, err := b.floodStep(r, rate, step, i == 1)
+		for i, side := range sides {
+			one, err := b.floodStep(r, rate, i == 1)
 			if err != nil {
 				return err
 			}
-			p50s[i], p99s[i], turn[i] = append(p50s[i], p50), append(p99s[i], p99), p99
+			side.Merge(one)
+			turn[i] = millis(one.At(99))
 		}
 		r.Turns = append(r.Turns, turn)
 	}
-	r.P50Without, r.P50With, r.P99Without, r.P99With = median(p50s[0]), median(p50s[1]), median(p99s[0]), median(p99s[1])
+	without, with := sides[0], sides[1]
+	r.P50Without, r.P99Without = millis(without.At(50)), millis(without.At(99))
+	r.P50With, r.P99With = millis(with.At(50)), millis(with.At(99))
 	if r.P99Without > 0 {
 		r.Ratio = places(r.P99With/r.P99Without, 2)
 	}
 	b.report.FloodReport = r
-	return b.measureReads(r, max(step, floodReadFor))
+	return b.measureReads(r, floodReadFor)
 }
 
 // floodStep is one open load, with or without the flood beside it.
-func (b *bench) floodStep(r *FloodReport, rate float64, d time.Duration, flooded bool) (p50, p99 float64, err error) {
+func (b *bench) floodStep(r *FloodReport, rate float64, flooded bool) (*load.Latency, error) {
 	name, order := "calm", floodOrder{}
 	if flooded {
 		name, order.PerSecond = "flooded", floodRate
 	}
 	if _, err := b.flood.order(order); err != nil {
-		return 0, 0, err
+		return nil, err
 	}
-	result, err := b.open(name, rate, d)
+	result, err := b.open(name, rate, floodTurn)
 	answers, wrong := b.flood.order(floodOrder{})
 	for status, n := range answers {
 		r.Answers[status] += n
 	}
-	return millis(result.Latency.At(50)), millis(result.Latency.At(99)), errors.Join(err, wrong)
+	return result.Latency, errors.Join(err, wrong)
 }
 
 // measureReads counts the cards that are read when nothing else is done.
@@ -128,9 +135,6 @@ type flooding struct {
 	end    io.Closer
 	said   bytes.Buffer // what went wrong
 }
-
-// floodNice is the lowest priority.
-const floodNice = 19
 
 // startFlood starts it.
 func startFlood(ctx context.Context, plan *floodPlan) (*flooding, error) {
@@ -178,11 +182,6 @@ func (f *flooding) close() error {
 	return err
 }
 
-func median(all []float64) float64 {
-	sorted := slices.Sorted(slices.Values(all))
-	return sorted[len(sorted)/2]
-}
-
 func (r *FloodReport) print(out io.Writer) {
 	var answers []string
 	for _, status := range slices.Sorted(maps.Keys(r.Answers)) {
@@ -193,7 +192,7 @@ func (r *FloodReport) print(out io.Writer) {
 		answers = append(answers, fmt.Sprintf("%s: %d", name, r.Answers[status]))
 	}
 	fmt.Fprintf(out, `
-flood of %.0f calls/s beside %.0f authorizations/s, medians of %d turns
+flood of %.0f calls/s beside %.0f authorizations/s, %d turns of each
   p50 %.2f ms without, %.2f ms with; p99 %.2f ms without, %.2f ms with: ratio %.2f (at most %.1f)
   answers by status: %s
 cards read with JWE, alone: %.0f/s, %.0f for each second of the switch's processor time (at least %d)

@@ -1,6 +1,6 @@
-//go:build !unix
+//go:build !linux
 
 package main
 
-// lowest leaves the priority as it is, where priorities are different.
+// lowest leaves the priority as it is, where there is no such.
 func lowest(int) error { return nil }

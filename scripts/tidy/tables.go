@@ -97,6 +97,7 @@ var homes = map[string][]string{
 	"github.com/gin-gonic/gin":                {"mgmt"},
 	"github.com/go-jose/go-jose/v4":           {"mgmt/jwe"},
 	"golang.org/x/crypto/argon2":              {"mgmt/authn"},
+	"golang.org/x/sys/unix":                   {"cmd/holdfast"},
 	"golang.org/x/time/rate":                  {"mgmt", "mgmt/jwe"},
 	// It silently ran a statement twice after a lost connection.
 	"github.com/jackc/pgx/v5/stdlib": {},
