@@ -28,7 +28,7 @@ type User struct {
 	ExternalID  string // the partner's own name for the user; unique within the partner unless empty
 	FirstName   string
 	LastName    string
-	Email       string // unique within the partner unless empty
+	Email       string // unique within the partner, however it is written, unless empty
 	Phone       string // as +48123456789; unique within the partner unless empty
 	BirthDate   string // as 1990-12-31
 	Nationality string // ISO 3166-1 alpha-3, as passports have it

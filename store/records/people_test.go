@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -125,7 +126,7 @@ func testUsers(t *testing.T, o *office) {
 			&old)
 	})
 	for what, twin := range map[string]record.User{
-		"e-mail": {Email: u.Email, Phone: "+48999999999"}, "telephone": {Email: "b@example.com", Phone: u.Phone},
+		"e-mail": {Email: u.Email, Phone: "+48999999999"}, "mailbox": {Email: strings.ToUpper(u.Email), Phone: "+48999999999"}, "telephone": {Email: "b@example.com", Phone: u.Phone},
 		"external id": {Email: "b@example.com", Phone: "+48999999999", ExternalID: "client-7"},
 	} {
 		twin.Partner, twin.FirstName, twin.LastName, twin.CreatedAt = o.partner.ID, "Bob", "Muster", storetest.Epoch
@@ -133,7 +134,8 @@ func testUsers(t *testing.T, o *office) {
 	}
 	bob := o.newUser(false)
 	o.must(func(tx *records.Tx) error {
-		for _, f := range []record.UserFilter{{Email: u.Email}, {Phone: u.Phone}, {ExternalID: "client-7"}, {KYC: record.KYCAccepted}} {
+		for _, f := range []record.UserFilter{{Email: u.Email}, {Email: strings.ToUpper(u.Email)}, {Phone: u.Phone}, {ExternalID: "client-7"},
+			{KYC: record.KYCAccepted}} {
 			f.Partner = o.partner.ID
 			found, err := tx.Users(ctx, f, record.Page{})
 			if err != nil || len(found.Items) != 1 || found.Items[0].ID != u.ID {

@@ -3,6 +3,7 @@ package records
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"holdfast/authz"
@@ -12,7 +13,7 @@ import (
 var users = table[record.User]{
 	name: "users",
 	columns: "id, version, partner_id, state, kyc, external_id, first_name, last_name, email, phone, birth_date, nationality, " +
-		"street, city, post_code, country, created_at, name",
+		"street, city, post_code, country, created_at, name, mailbox",
 	scan: func(r Row) record.User {
 		u := record.User{ID: authz.UserID(r.Int(0)), Version: r.Int(1), Partner: authz.PartnerID(r.Int(2)),
 			State: record.UserState(r.Text(3)), KYC: record.KYCState(r.Text(4)), ExternalID: r.Text(5), FirstName: r.Text(6),
@@ -27,9 +28,12 @@ var users = table[record.User]{
 	args: func(u *record.User) []any {
 		return []any{int64(u.ID), u.Version, int64(u.Partner), string(u.State), string(u.KYC), some(u.ExternalID), u.FirstName,
 			u.LastName, some(u.Email), some(u.Phone), u.BirthDate, u.Nationality, u.Address.Street, u.Address.City,
-			u.Address.PostCode, u.Address.Country, micros(u.CreatedAt), u.Name()}
+			u.Address.PostCode, u.Address.Country, micros(u.CreatedAt), u.Name(), some(mailbox(u.Email))}
 	},
 }
+
+// mailbox is what an e-mail address names: the same for all ways to write it.
+func mailbox(email string) string { return strings.ToLower(email) }
 
 // InsertUser registers a cardholder and sets the id and version. The states are the first ones. An e-mail address,
 // telephone number or external id that another user of the partner has is [record.ErrExists].
@@ -51,7 +55,8 @@ func (t *Tx) InsertUser(ctx context.Context, u *record.User) error {
 
 // unique looks for another user of the partner with the same names.
 func (t *Tx) unique(ctx context.Context, u *record.User) error {
-	for _, c := range []struct{ column, value string }{{"email", u.Email}, {"phone", u.Phone}, {"external_id", u.ExternalID}} {
+	for _, c := range []struct{ column, value string }{{"mailbox", mailbox(u.Email)}, {"email", u.Email}, {"phone", u.Phone},
+		{"external_id", u.ExternalID}} {
 		if c.value == "" {
 			continue
 		}
@@ -72,7 +77,10 @@ func (t *Tx) User(ctx context.Context, partner authz.PartnerID, id authz.UserID)
 // Users lists those that the filter chooses.
 func (t *Tx) Users(ctx context.Context, f record.UserFilter, page record.Page) (record.List[record.User], error) {
 	w := new(where).number("partner_id", int64(f.Partner)).text("state", string(f.State)).text("kyc", string(f.KYC)).
-		text("email", f.Email).text("phone", f.Phone).text("external_id", f.ExternalID)
+		text("phone", f.Phone).text("external_id", f.ExternalID)
+	if f.Email != "" {
+		w.and("(mailbox = ? OR email = ?)", mailbox(f.Email), f.Email)
+	}
 	return users.page(ctx, t.q, w, page, func(u *record.User) string { return strconv.FormatInt(int64(u.ID), 10) })
 }
 
