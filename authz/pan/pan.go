@@ -100,8 +100,9 @@ func (n Number) LuhnValid() bool {
 // which each row has; with twelve digits those are the whole of 16, and with eleven the check digit tells the rest.
 const hiddenMin = 9
 
-// Within tells whether a text shows so much of the number that it has to be kept like the number itself, in one piece or in
-// groups with blanks or signs between them. No text does for the zero value.
+// Within tells whether a text shows so much of the number that it has to be kept like the number itself: a good part of it, in
+// one piece or in groups with blanks or signs between them, or all its digits, whatever stands between. No text does for
+// the zero value.
 func (n Number) Within(text string) bool {
 	all := n.Reveal()
 	size := min(hiddenMin, len(all))
@@ -115,14 +116,11 @@ func (n Number) Within(text string) bool {
 	if size == 0 || count < size {
 		return false
 	}
+	if count >= len(all) && strings.Contains(without(text, func(c byte) bool { return !digit(c) }), all) {
+		return true
+	}
 	if !joined {
-		kept := make([]byte, 0, len(text))
-		for i := range len(text) {
-			if !separates(text[i]) {
-				kept = append(kept, text[i])
-			}
-		}
-		text = string(kept)
+		text = without(text, separates)
 	}
 	for from := range len(all) - size + 1 {
 		if strings.Contains(text, all[from:from+size]) {
@@ -130,6 +128,17 @@ func (n Number) Within(text string) bool {
 		}
 	}
 	return false
+}
+
+// without is a text without some of its bytes.
+func without(text string, drop func(byte) bool) string {
+	kept := make([]byte, 0, len(text))
+	for i := range len(text) {
+		if !drop(text[i]) {
+			kept = append(kept, text[i])
+		}
+	}
+	return string(kept)
 }
 
 // separates tells whether a character may stand between groups of digits: not a letter, nor the star of a mask.

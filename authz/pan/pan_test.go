@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -42,7 +43,8 @@ func TestANumberIsSeenWithinTexts(t *testing.T) {
 	}
 	for text, want := range map[string]bool{"": false, "4111111111111111": true, "SHOP 4111111111111111 LUBLIN": true, "411111111111111": true,
 		"000411111111111100": true, "1111111111111": true, "111111111": true, "11111111": false, "411111******1111": false, "4111 1111 1111 1111": true,
-		"SHOP 41-1111-1111 LUBLIN": true, "4.1.1.1.1.1.1.1.1": true, "SHOP 4111 1111": false, "41111111 A 11111111": false, "4111/1111\\1": true, "2 11 1111 111": true} {
+		"SHOP 41-1111-1111 LUBLIN": true, "4.1.1.1.1.1.1.1.1": true, "SHOP 4111 1111": false, "41111111 A 11111111": true, "4111111A11111A1111": true, "4a1b1c1d1e1f1g1h1i1j1k1l1m1n1o1": true,
+		"4111111A11111A111": false, "4111/1111\\1": true, "2 11 1111 111": true} {
 		if n.Within(text) != want {
 			t.Errorf("%d characters: %v, want %v", len(text), !want, want)
 		}
@@ -242,8 +244,12 @@ func TestMaskKeepsSixAndFour(t *testing.T) {
 	}
 }
 
+// address is a pointer as %b prints it, which has eight ones in a row now and then.
+var address = regexp.MustCompile(`\b[01]{36,64}\b`)
+
 // leaks finds the planted digits as they are, in hex, or as a list of bytes.
 func leaks(out string) bool {
+	out = address.ReplaceAllString(out, "")
 	for _, form := range []string{
 		hidden, fmt.Sprintf("%x", hidden), "49 49 49 49 49 49 49 49",
 		strings.Repeat("0x31, ", 8), strings.Repeat("31 ", 8), strings.Repeat("U+0031 ", 8),
