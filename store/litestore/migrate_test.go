@@ -95,8 +95,6 @@ func TestWhatStandsElsewhereNowIsKept(t *testing.T) {
 	}
 	err = sqlitex.ExecuteScript(c, script+`
 UPDATE users SET response_key = x'0102';
-INSERT INTO users (id, partner_id, name, kyc, created_at, email) VALUES (1002, 1, 'b', 'ACCEPTED', 1, 'B@example.com'),
- (1003, 1, 'c', 'ACCEPTED', 1, 'b@example.com');
 INSERT INTO devices (id, partner_id, user_id, hardware, name, public_key, created_at) VALUES (x'01', 1, 1001, 'phone', '', x'03', 1);
 INSERT INTO devices (id, partner_id, user_id, hardware, name, public_key, revoked_at, created_at) VALUES (x'02', 1, 1001, 'old', '', x'03', 1, 1);
 INSERT INTO programs (id, partner_id, name, bin_low, bin_high, currency, funding, created_at) VALUES (1, 1, 'a', 10000000, 10000000, 978, 'CREDIT', 1),
@@ -126,13 +124,6 @@ VALUES (1, 0, 0, 0, 0, 0, 0, 0), (2, 0, 0, 0, 0, 1, 0, 0);`, nil)
 			"SELECT response_key FROM devices ORDER BY id")
 	}); err != nil || keys != "0102,," {
 		t.Errorf("the keys are %s, %v", keys, err)
-	}
-	mailboxes := ""
-	if err := s.View(t.Context(), func(q records.Querier) error {
-		return q.Query(t.Context(), func(r records.Row) error { mailboxes += fmt.Sprintf("%d %s,", r.Int(0), r.Text(1)); return nil },
-			"SELECT id, mailbox FROM users WHERE mailbox IS NOT NULL")
-	}); err != nil || mailboxes != "1002 b@example.com," {
-		t.Errorf("the mailboxes are %s, %v", mailboxes, err)
 	}
 }
 

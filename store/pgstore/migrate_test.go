@@ -113,27 +113,6 @@ INSERT INTO devices (id, partner_id, user_id, hardware, name, public_key, revoke
 	}
 }
 
-// Goal: users who were registered with one mailbox in two spellings stay, and the first has it. Method: the step is taken back,
-// and made again.
-func TestAMailboxHasOneUser(t *testing.T) {
-	t.Parallel()
-	url := fresh(t)
-	admin(t, url, `ALTER TABLE users DROP COLUMN mailbox; DELETE FROM schema_version WHERE version = 28;
-INSERT INTO partners (id, name, created_at) VALUES (1, 'Aurora', 1), (2, 'Borea', 1);
-INSERT INTO users (id, partner_id, name, kyc, created_at, email) VALUES (1001, 1, 'a', 'ACCEPTED', 1, 'A@example.com'),
- (1002, 1, 'b', 'ACCEPTED', 1, 'a@example.com'), (1003, 2, 'c', 'ACCEPTED', 1, 'a@example.com'), (1004, 1, 'd', 'ACCEPTED', 1, NULL)`)
-	if _, _, err := pgstore.Migrate(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
-	mailboxes := ""
-	if err := open(t, pgstore.Config{URL: url}).View(t.Context(), func(q records.Querier) error {
-		return q.Query(t.Context(), func(r records.Row) error { mailboxes += fmt.Sprintf("%d %s,", r.Int(0), r.Text(1)); return nil },
-			"SELECT id, mailbox FROM users WHERE mailbox IS NOT NULL ORDER BY id")
-	}); err != nil || mailboxes != "1001 a@example.com,1003 a@example.com," {
-		t.Errorf("the mailboxes are %s, %v", mailboxes, err)
-	}
-}
-
 func TestNoServerIsUnavailable(t *testing.T) {
 	t.Parallel()
 	_, err := pgstore.Open(t.Context(), pgstore.Config{URL: "postgres://nobody@127.0.0.1:1/none?sslmode=disable"})

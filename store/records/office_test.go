@@ -26,7 +26,7 @@ func TestRecords(t *testing.T) {
 			name string
 			run  func(*testing.T, *office)
 		}{
-			{"partners and programs", testPartners}, {"users", testUsers}, {"KYC", testKYC}, {"balances", testBalances},
+			{"partners and programs", testPartners}, {"users", testUsers}, {"mailboxes", testMailboxes}, {"KYC", testKYC}, {"balances", testBalances},
 			{"money", testMoney}, {"the same movement twice", testMovementTwice}, {"reload with a second person", testReload},
 			{"thresholds", testThresholds}, {"money on two nodes", testMoneyRace}, {"authorizations beside debits", testDebitRace},
 			{"cards", testCards}, {"a suspended partner", testSuspension}, {"limits", testLimits}, {"orders", testOrders},

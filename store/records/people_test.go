@@ -448,3 +448,49 @@ func testOperators(t *testing.T, o *office) {
 		return nil
 	})
 }
+
+// Goal: users who share a mailbox, registered before that was looked at, are locked, decided on and changed like others; and of
+// two who come at once with one mailbox, in two spellings, one is registered. Method: an address is written past the rules.
+func testMailboxes(t *testing.T, o *office) {
+	ctx, twin := t.Context(), o.newUser(false)
+	twin.Email = strings.ToUpper(o.user.Email)
+	if err := o.nodes[0].Update(ctx, func(q records.Querier) error {
+		_, err := q.Exec(ctx, "UPDATE users SET email = $1 WHERE id = $2", twin.Email, int64(twin.ID))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	o.must(func(tx *records.Tx) error {
+		_, err := tx.SetKYC(ctx, 0, twin.ID, record.KYCAccepted, "certificate 1", storetest.Epoch)
+		if err != nil {
+			return err
+		}
+		if twin, err = tx.SetUserState(ctx, 0, twin.ID, record.UserLocked, storetest.Epoch); err != nil {
+			return err
+		}
+		twin.Phone = "+48999999998"
+		return tx.UpdateUser(ctx, &twin)
+	})
+	o.refused(record.ErrExists, "another one's mailbox", func(tx *records.Tx) error {
+		twin.Email = "Alice" + o.user.Email[len("alice"):]
+		return tx.UpdateUser(ctx, &twin)
+	})
+	var made atomic.Int64
+	for i := range 10 {
+		o.both(1, []error{record.ErrExists}, func(node, _ int) error {
+			u := record.User{Partner: o.partner.ID, FirstName: "Bob", LastName: "Muster", CreatedAt: storetest.Epoch,
+				Email: fmt.Sprintf("%cob%d@example.com", "bB"[node%2], i), Phone: fmt.Sprintf("+4877777%d%03d", node, i),
+				BirthDate: "1990-12-31", Nationality: "POL"}
+			_, err := records.Transact(context.Background(), o.nodes[node], o.keys, func(tx *records.Tx) error {
+				return tx.InsertUser(context.Background(), &u)
+			})
+			if err == nil {
+				made.Add(1)
+			}
+			return err
+		})
+	}
+	if made.Load() != 10 {
+		t.Errorf("%d users have ten mailboxes", made.Load())
+	}
+}

@@ -3,7 +3,6 @@ package records
 import (
 	"context"
 	"strconv"
-	"strings"
 	"time"
 
 	"holdfast/authz"
@@ -13,7 +12,7 @@ import (
 var users = table[record.User]{
 	name: "users",
 	columns: "id, version, partner_id, state, kyc, external_id, first_name, last_name, email, phone, birth_date, nationality, " +
-		"street, city, post_code, country, created_at, name, mailbox",
+		"street, city, post_code, country, created_at, name",
 	scan: func(r Row) record.User {
 		u := record.User{ID: authz.UserID(r.Int(0)), Version: r.Int(1), Partner: authz.PartnerID(r.Int(2)),
 			State: record.UserState(r.Text(3)), KYC: record.KYCState(r.Text(4)), ExternalID: r.Text(5), FirstName: r.Text(6),
@@ -28,12 +27,9 @@ var users = table[record.User]{
 	args: func(u *record.User) []any {
 		return []any{int64(u.ID), u.Version, int64(u.Partner), string(u.State), string(u.KYC), some(u.ExternalID), u.FirstName,
 			u.LastName, some(u.Email), some(u.Phone), u.BirthDate, u.Nationality, u.Address.Street, u.Address.City,
-			u.Address.PostCode, u.Address.Country, micros(u.CreatedAt), u.Name(), some(mailbox(u.Email))}
+			u.Address.PostCode, u.Address.Country, micros(u.CreatedAt), u.Name()}
 	},
 }
-
-// mailbox is what an e-mail address names: the same for all ways to write it.
-func mailbox(email string) string { return strings.ToLower(email) }
 
 // InsertUser registers a cardholder and sets the id and version. The states are the first ones. An e-mail address,
 // telephone number or external id that another user of the partner has is [record.ErrExists].
@@ -42,10 +38,7 @@ func (t *Tx) InsertUser(ctx context.Context, u *record.User) error {
 	if err := u.Check(); err != nil {
 		return err
 	}
-	if err := t.unique(ctx, u); err != nil {
-		return err
-	}
-	id, err := next(ctx, t.q, "users", 1)
+	id, err := t.named(ctx, u, &record.User{}, 1)
 	if err != nil {
 		return err
 	}
@@ -53,20 +46,25 @@ func (t *Tx) InsertUser(ctx context.Context, u *record.User) error {
 	return users.insert(ctx, t.q, u)
 }
 
-// unique looks for another user of the partner with the same names.
-func (t *Tx) unique(ctx context.Context, u *record.User) error {
-	for _, c := range []struct{ column, value string }{{"mailbox", mailbox(u.Email)}, {"email", u.Email}, {"phone", u.Phone},
-		{"external_id", u.ExternalID}} {
-		if c.value == "" {
+// named looks for another user of the partner with one of the names that a user has now and had not before, and takes so many
+// ids. Until the transaction ends nobody else is named: an index cannot keep one mailbox from two users, because there may
+// be some already.
+func (t *Tx) named(ctx context.Context, u, before *record.User, ids int64) (first int64, err error) {
+	if first, err = next(ctx, t.q, "users", ids); err != nil {
+		return 0, err
+	}
+	for _, c := range []struct{ same, now, before string }{{"lower(email) = lower($2)", u.Email, before.Email},
+		{"phone = $2", u.Phone, before.Phone}, {"external_id = $2", u.ExternalID, before.ExternalID}} {
+		if c.now == "" || c.now == c.before {
 			continue
 		}
-		taken, err := exists(ctx, t.q, "SELECT id FROM users WHERE partner_id = $1 AND "+c.column+" = $2 AND id <> $3",
-			int64(u.Partner), c.value, int64(u.ID))
+		taken, err := exists(ctx, t.q, "SELECT id FROM users WHERE partner_id = $1 AND "+c.same+" AND id <> $3",
+			int64(u.Partner), c.now, int64(u.ID))
 		if err != nil || taken {
-			return orElse(wrap("read users", err), record.ErrExists)
+			return 0, orElse(wrap("read users", err), record.ErrExists)
 		}
 	}
-	return nil
+	return first, nil
 }
 
 // User reads one of a partner's, also when removed.
@@ -79,7 +77,7 @@ func (t *Tx) Users(ctx context.Context, f record.UserFilter, page record.Page) (
 	w := new(where).number("partner_id", int64(f.Partner)).text("state", string(f.State)).text("kyc", string(f.KYC)).
 		text("phone", f.Phone).text("external_id", f.ExternalID)
 	if f.Email != "" {
-		w.and("(mailbox = ? OR email = ?)", mailbox(f.Email), f.Email)
+		w.and("lower(email) = lower(?)", f.Email)
 	}
 	return users.page(ctx, t.q, w, page, func(u *record.User) string { return strconv.FormatInt(int64(u.ID), 10) })
 }
@@ -97,7 +95,7 @@ func (t *Tx) UpdateUser(ctx context.Context, u *record.User) error {
 		return record.ErrUserRemoved
 	}
 	u.State, u.KYC = old.State, old.KYC
-	if err := t.unique(ctx, u); err != nil {
+	if _, err := t.named(ctx, u, &old, 0); err != nil {
 		return err
 	}
 	if err := users.update(ctx, t.q, u); err != nil {
