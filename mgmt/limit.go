@@ -22,7 +22,7 @@ type Limits struct {
 	// ChannelPerSecondMax is for all identities of a channel together, before anybody is asked who it is; 400 for each
 	// processor, and never less than for one identity. While authorizations are being decided it falls to a quarter.
 	ChannelPerSecondMax float64
-	Busy                func() bool   // whether authorizations were decided since it was asked before, or are now; nil: never
+	Busy                func() bool   // whether authorizations are being decided now; nil: they never are
 	TurnAway            time.Duration // how long those who are faster than a pace wait for the refusal at most; 1 s
 	WritesAtOnce        int           // transactions that change something, of all channels; 4
 	Channels            map[Channel]ChannelLimits

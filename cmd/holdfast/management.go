@@ -13,7 +13,6 @@ import (
 	"reflect"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -185,11 +184,7 @@ func (n *node) openManagement(cfg *config) (*management, error) {
 		}
 	}
 	limits := c.limits()
-	var seen atomic.Uint64
-	limits.Busy = func() bool { // since the last call, or now
-		s := n.authorizer.Stats()
-		return seen.Swap(s.Decided) != s.Decided || s.Waiting > 0
-	}
+	limits.Busy = func() bool { return n.authorizer.Stats().Waiting > 0 }
 	m.door, err = mgmt.New(mgmt.Config{Routes: routes(all), Authn: room.Authenticators(), Store: books, Keys: n.keys,
 		Log: n.log, Now: n.clock.Now, Limits: limits, Version: version, Sandbox: c.Sandbox})
 	if err != nil {
