@@ -100,7 +100,7 @@ func TestBenchMeasuresAFlood(t *testing.T) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		t.Fatal(err)
 	}
-	if r.P99Without <= 0 || r.P99With <= 0 || r.Ratio <= 0 || r.Reads <= 0 || r.ISO != 50 || len(r.Turns) != 1 ||
+	if r.P99Without <= 0 || r.P99With <= 0 || r.Ratio <= 0 || r.Asked <= 0 || r.Asked > r.Offered || r.Reads <= 0 || r.ISO != 50 || len(r.Turns) != 1 ||
 		r.Violations != 0 || r.Declined != 0 {
 		t.Errorf("measured %+v", r)
 	}

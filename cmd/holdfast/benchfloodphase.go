@@ -30,6 +30,7 @@ const (
 // FloodReport is what a flood of calls of the management API did to the switch, and how many cards can be read.
 type FloodReport struct {
 	Offered    float64      `json:"flood_offered_per_second"`
+	Asked      float64      `json:"flood_asked_per_second"` // who waits for an answer does not ask
 	Answers    map[int]int  `json:"flood_answers_by_status"`
 	ISO        float64      `json:"flood_authorizations_per_second"`
 	P50Without float64      `json:"flood_p50_without_ms"` // of all turns together
@@ -68,6 +69,10 @@ func (b *bench) measureFlood(all time.Duration) error {
 		}
 		r.Turns = append(r.Turns, turn)
 	}
+	for _, n := range r.Answers {
+		r.Asked += float64(n)
+	}
+	r.Asked = places(r.Asked/(float64(turns)*floodTurn.Seconds()), 0)
 	without, with := sides[0], sides[1]
 	r.P50Without, r.P99Without = millis(without.At(50)), millis(without.At(99))
 	r.P50With, r.P99With = millis(with.At(50)), millis(with.At(99))
@@ -192,10 +197,10 @@ func (r *FloodReport) print(out io.Writer) {
 		answers = append(answers, fmt.Sprintf("%s: %d", name, r.Answers[status]))
 	}
 	fmt.Fprintf(out, `
-flood of %.0f calls/s beside %.0f authorizations/s, %d turns of each
+flood of %.0f calls/s, of which %.0f/s could be asked, beside %.0f authorizations/s, %d turns of each
   p50 %.2f ms without, %.2f ms with; p99 %.2f ms without, %.2f ms with: ratio %.2f (at most %.1f)
   answers by status: %s
 cards read with JWE, alone: %.0f/s, %.0f for each second of the switch's processor time (at least %d)
-`, r.Offered, r.ISO, len(r.Turns), r.P50Without, r.P50With, r.P99Without, r.P99With, r.Ratio, floodRatioMax,
+`, r.Offered, r.Asked, r.ISO, len(r.Turns), r.P50Without, r.P50With, r.P99Without, r.P99With, r.Ratio, floodRatioMax,
 		strings.Join(answers, ", "), r.Reads, r.ReadsCPU, floodReadsMin)
 }

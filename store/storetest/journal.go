@@ -11,7 +11,7 @@ import (
 
 // Journal is the conformance suite of an arbiter. open makes a fresh store.
 func Journal(t *testing.T, open func(testing.TB) Store) {
-	for _, test := range slices.Concat(journal, voids, lives, expiries, undone, credits, evidenceTests, limitTests) {
+	for _, test := range slices.Concat(journal, voids, lives, exchanges, expiries, undone, credits, evidenceTests, limitTests) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := &bench{NewWorld(t, open(t)), authz.FirstID(Epoch)}

@@ -33,14 +33,21 @@ func voidRow(_ *testing.T, b *bench) {
 	}
 }
 
+// toldOn is a repeat of Alice's request on another node, which is to be told what its row says.
+func (b *bench) toldOn(node int, r *authz.Request) *authz.Request {
+	b.t.Helper()
+	again := *r
+	e := b.entry(b.Alice, &again, authz.Approved)
+	again.ID += authz.ID(node) << 12
+	b.decided(e, authz.Duplicate, authz.Approved)
+	return &again
+}
+
 // Goal: what left a socket is not undone. Method: a row whose writer does not know that it is committed is told to a
 // repeat by another node before the writer takes it back.
 func voidTold(_ *testing.T, b *bench) {
 	r := b.approve(b.Alice, authz.Authorization, 30_00)
-	again := *r
-	e := b.entry(b.Alice, &again, authz.Approved)
-	again.ID |= 1 << 12 // of node 1
-	b.decided(e, authz.Duplicate, authz.Approved)
+	b.toldOn(1, r)
 	b.void(b.Alice, r)
 	b.left(70_00, 120_00)
 	third := *r
@@ -49,7 +56,7 @@ func voidTold(_ *testing.T, b *bench) {
 	// The same where the node has died and started since.
 	r = b.approve(b.Alice, authz.Authorization, 20_00)
 	restarted := *r
-	e = b.entry(b.Alice, &restarted, authz.Approved)
+	e := b.entry(b.Alice, &restarted, authz.Approved)
 	e.Born = restarted.ID
 	b.decided(e, authz.Duplicate, authz.Approved)
 	b.void(b.Alice, r)
@@ -63,11 +70,7 @@ func voidUntold(_ *testing.T, b *bench) {
 		r := b.approve(b.Alice, authz.Authorization, 30_00)
 		var repeats []*authz.Request
 		for node := range 2 {
-			again := *r
-			e := b.entry(b.Alice, &again, authz.Approved)
-			again.ID += authz.ID(node+1) << 12
-			b.decided(e, authz.Duplicate, authz.Approved)
-			repeats = append(repeats, &again)
+			repeats = append(repeats, b.toldOn(node+1, r))
 		}
 		for i := range 3 {
 			b.left(70_00, 120_00)
@@ -107,12 +110,8 @@ func untoldFound(_ *testing.T, b *bench) {
 	var repeats []authz.ID
 	for range 2 {
 		r := b.approve(b.Alice, authz.Authorization, 30_00)
-		again := *r
-		e := b.entry(b.Alice, &again, authz.Approved)
-		again.ID |= 1 << 12 // of node 1
-		b.decided(e, authz.Duplicate, authz.Approved)
+		repeats = append(repeats, b.toldOn(1, r).ID)
 		b.void(b.Alice, r)
-		repeats = append(repeats, again.ID)
 	}
 	b.left(40_00, 90_00)
 	b.pay(repeats...)
