@@ -80,6 +80,11 @@ func TestKnownCVV2(t *testing.T) {
 	}
 }
 
+// flip turns one bit of a profile, so that it is another one whatever it was.
+func flip(p keystore.Sealed, at int) keystore.Sealed {
+	return p[:at] + keystore.Sealed([]byte{p[at] ^ 1}) + p[at+1:]
+}
+
 func TestProfileIsBoundToItsCard(t *testing.T) {
 	t.Parallel()
 	s, _ := create(t)
@@ -90,7 +95,7 @@ func TestProfileIsBoundToItsCard(t *testing.T) {
 	for name, change := range map[string]func(*keystore.Card){
 		"another card": func(c *keystore.Card) { c.ID = 8 },
 		"none":         func(c *keystore.Card) { c.Profile = "" },
-		"altered":      func(c *keystore.Card) { c.Profile = c.Profile[:len(c.Profile)-1] + "x" },
+		"altered":      func(c *keystore.Card) { c.Profile = flip(c.Profile, len(c.Profile)-1) },
 		"unknown key":  func(c *keystore.Card) { c.Profile = c.Profile[:4] + "\x63" + c.Profile[5:] },
 		"unknown form": func(c *keystore.Card) { c.Profile = "\x09" + c.Profile[1:] },
 	} {
