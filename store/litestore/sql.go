@@ -155,7 +155,7 @@ func errOr(err, otherwise error) error {
 
 // snapshot runs f in one read transaction, which is cheaper than one for each statement.
 func (s *Store) snapshot(ctx context.Context, f func(*sqlite.Conn) error) error {
-	return s.view(ctx, func(c *sqlite.Conn) error {
+	return s.view(ctx, s.lookups, func(c *sqlite.Conn) error {
 		if err := exec(c, "BEGIN"); err != nil {
 			return err
 		}

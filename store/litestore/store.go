@@ -26,7 +26,8 @@ import (
 
 const (
 	applicationID  = 0x484f4c44 // "HOLD": file(1) and we know our own files by it
-	readers        = 2
+	lookups        = 2          // connections for what the switch looks up beside its commits
+	readers        = 2          // connections for those who read the records
 	writerCacheKiB = 8192
 	readerCacheKiB = 1024
 	queueMax       = 1024
@@ -35,10 +36,12 @@ const (
 
 // Store is an open file. It is safe for concurrent use.
 type Store struct {
-	path    string
-	readers chan *sqlite.Conn
-	batches chan *job // of authorizations
-	jobs    chan *job // all others
+	path string
+	// Two sets, so that whoever reads the records, and for however long, keeps no authorization waiting.
+	lookups chan *sqlite.Conn // of authz.Journal and authz.Cards
+	readers chan *sqlite.Conn // of records.Store
+	batches chan *job         // of authorizations
+	jobs    chan *job         // all others
 	quit    chan struct{}
 	ended   chan struct{} // the writer is gone
 	closing sync.Once
@@ -63,13 +66,15 @@ func Open(path string) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", filepath.Base(path), err), writer.Close())
 	}
 	s := &Store{path: path, batches: make(chan *job, queueMax), jobs: make(chan *job, queueMax), quit: make(chan struct{}),
-		ended: make(chan struct{}), readers: make(chan *sqlite.Conn, readers)}
-	for range readers {
-		c, err := connect(path, readerCacheKiB)
-		if err != nil {
-			return nil, errors.Join(err, s.closeReaders(), writer.Close())
+		ended: make(chan struct{}), lookups: make(chan *sqlite.Conn, lookups), readers: make(chan *sqlite.Conn, readers)}
+	for _, set := range []chan *sqlite.Conn{s.lookups, s.readers} {
+		for range cap(set) {
+			c, err := connect(path, readerCacheKiB)
+			if err != nil {
+				return nil, errors.Join(err, s.closeReaders(), writer.Close())
+			}
+			set <- c
 		}
-		s.readers <- c
 	}
 	s.checks.due = make(chan struct{}, 1)
 	s.wg.Go(func() { s.write(writer) })
@@ -124,28 +129,31 @@ func (s *Store) Close() error {
 
 func (s *Store) closeReaders() error {
 	var errs []error
-	for range len(s.readers) {
-		errs = append(errs, (<-s.readers).Close())
+	for _, set := range []chan *sqlite.Conn{s.lookups, s.readers} {
+		for range len(set) {
+			errs = append(errs, (<-set).Close())
+		}
 	}
 	return errors.Join(errs...)
 }
 
 // View implements [records.Store] on one of the readers.
 func (s *Store) View(ctx context.Context, f func(records.Querier) error) error {
-	return s.view(ctx, func(c *sqlite.Conn) (err error) {
+	return s.view(ctx, s.readers, func(c *sqlite.Conn) (err error) {
 		defer sqlitex.Save(c)(&err)
 		return f(querier{c})
 	})
 }
 
-func (s *Store) view(ctx context.Context, f func(*sqlite.Conn) error) error {
+// view runs f on one of a set of connections.
+func (s *Store) view(ctx context.Context, set chan *sqlite.Conn, f func(*sqlite.Conn) error) error {
 	select {
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", authz.ErrUnavailable, ctx.Err())
 	case <-s.quit:
 		return authz.ErrUnavailable
-	case c := <-s.readers:
-		defer func() { s.readers <- c }()
+	case c := <-set:
+		defer func() { set <- c }()
 		return f(c)
 	}
 }

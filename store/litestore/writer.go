@@ -246,7 +246,7 @@ func (s *Store) checkpoint() {
 		case <-s.checks.due:
 		}
 		for range 3 {
-			_ = s.view(context.Background(), func(c *sqlite.Conn) error { return exec(c, "PRAGMA wal_checkpoint(PASSIVE)") })
+			_ = s.view(context.Background(), s.readers, func(c *sqlite.Conn) error { return exec(c, "PRAGMA wal_checkpoint(PASSIVE)") })
 		}
 		j := &job{done: make(chan struct{}), own: func(c *sqlite.Conn) error { return restart(c, "RESTART") }}
 		select {

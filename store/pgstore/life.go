@@ -114,7 +114,7 @@ func (t *tables) Withdraw(row authz.ID, cases int64) error {
 func (s *Store) Due(ctx context.Context, now time.Time, most int) (due []authz.Due, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.CommitTimeout)
 	defer cancel()
-	rows, err := s.readers.Query(ctx, `SELECT a.id, a.expires_at, a.card_id, a.partner_id, a.balance_id, a.deposit_id, c.currency
+	rows, err := s.lookups.Query(ctx, `SELECT a.id, a.expires_at, a.card_id, a.partner_id, a.balance_id, a.deposit_id, c.currency
 FROM authorizations a JOIN cards c ON c.id = a.card_id WHERE a.expires_at > 0 AND a.expires_at <= $1
 ORDER BY a.expires_at LIMIT $2`, now.UnixMicro(), int64(most))
 	if err != nil {
@@ -139,7 +139,7 @@ func (s *Store) Owed(ctx context.Context, ids []authz.ID) (owed []authz.Owed, er
 	for i, id := range ids {
 		wanted[i] = int64(id)
 	}
-	rows, err := s.readers.Query(ctx, `SELECT w.asked, a.dup, a.answered, a.card_id, a.partner_id, a.balance_id, a.deposit_id, c.currency
+	rows, err := s.lookups.Query(ctx, `SELECT w.asked, a.dup, a.answered, a.card_id, a.partner_id, a.balance_id, a.deposit_id, c.currency
 FROM (SELECT id AS asked, id FROM unnest($1::bigint[]) AS u (id) UNION SELECT teller, id FROM told WHERE teller = ANY($1)) w
 JOIN authorizations a ON a.id = w.id JOIN cards c ON c.id = a.card_id`, wanted)
 	if err != nil {

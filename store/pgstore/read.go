@@ -54,7 +54,7 @@ func (s *Store) Find(ctx context.Context, tags []authz.Tag, found func(int, auth
 		}
 		asked[tags[i]] = append(asked[tags[i]], i)
 	}
-	rows, err := s.readers.Query(ctx, findCards, wanted)
+	rows, err := s.lookups.Query(ctx, findCards, wanted)
 	if err != nil {
 		return unavailable("find cards", err)
 	}
@@ -79,7 +79,7 @@ func (s *Store) Balances(ctx context.Context, ids []authz.BalanceID) ([]authz.Ba
 	for i, id := range ids {
 		wanted[i] = int64(id)
 	}
-	rows, err := s.readers.Query(ctx, "SELECT id, ledger - held, version FROM balances WHERE id = ANY($1)", wanted)
+	rows, err := s.lookups.Query(ctx, "SELECT id, ledger - held, version FROM balances WHERE id = ANY($1)", wanted)
 	if err != nil {
 		return nil, unavailable("read balances", err)
 	}

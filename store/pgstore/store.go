@@ -55,7 +55,8 @@ type Config struct {
 	QueryTimeout  time.Duration // one statement of the records at most; default 30 s
 	LockTimeout   time.Duration // waiting for one row's lock at most; default 1 s
 	Committers    int           // transactions of the journal at a time; default 2
-	Readers       int           // connections for everything else; default 8
+	Lookups       int           // connections for what the switch looks up beside its commits; default 4
+	Readers       int           // connections for the records; default 8
 }
 
 func (c *Config) defaults() {
@@ -70,6 +71,9 @@ func (c *Config) defaults() {
 	if c.Committers <= 0 {
 		c.Committers = 2
 	}
+	if c.Lookups <= 0 {
+		c.Lookups = 4
+	}
 	if c.Readers <= 0 {
 		c.Readers = 8
 	}
@@ -77,9 +81,11 @@ func (c *Config) defaults() {
 
 // Store is an open database. It is safe for concurrent use, and several stores may share a database.
 type Store struct {
-	cfg     Config
-	journal *pgxpool.Pool // of the committers alone: readers never make them wait
-	readers *pgxpool.Pool
+	cfg Config
+	// Three pools, so that whoever reads the records, and for however long, keeps no authorization waiting.
+	journal *pgxpool.Pool // of the committers alone
+	lookups *pgxpool.Pool // of the other methods of authz.Journal and authz.Cards
+	readers *pgxpool.Pool // of records.Store
 
 	lockAlways bool // guess nothing
 	splitMin   int
@@ -120,10 +126,14 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}); err != nil {
 		return nil, err
 	}
+	if s.lookups, err = s.pool(ctx, cfg.Lookups, cfg.CommitTimeout, nil); err != nil {
+		s.closePools()
+		return nil, err
+	}
 	if s.readers, err = s.pool(ctx, cfg.Readers, cfg.QueryTimeout, map[string]string{
 		"idle_in_transaction_session_timeout": milliseconds(cfg.QueryTimeout),
 	}); err != nil {
-		s.journal.Close()
+		s.closePools()
 		return nil, err
 	}
 	if err := s.fit(ctx); err != nil {
@@ -210,6 +220,9 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) closePools() {
-	s.journal.Close()
-	s.readers.Close()
+	for _, p := range []*pgxpool.Pool{s.journal, s.lookups, s.readers} {
+		if p != nil {
+			p.Close()
+		}
+	}
 }

@@ -60,6 +60,7 @@ var journal = []rule{
 	{"the truth that is taught is the balances after the batch", truthTaught},
 	{"a row of any kind keeps the stages of its own request", stagesKept},
 	{"a row of any kind keeps its own merchant's name", acceptorKept},
+	{"whoever reads records for long keeps no authorization waiting", longReading},
 }
 
 type bench struct {
