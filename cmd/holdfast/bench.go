@@ -107,6 +107,7 @@ func (c *benchCmd) Run(e *env) (err error) {
 			return fmt.Errorf("bench: prepare the flood: %w", err)
 		}
 	}
+	flush()
 	if b.child, err = startServe(e.ctx, args, environ, e.stderr, more); err != nil {
 		return fmt.Errorf("bench: start the switch: %w", err)
 	}
