@@ -212,6 +212,9 @@ func TestSoundRequestIsDone(t *testing.T) {
 	}
 }
 
+// cameDigits are of the card number that the tests send. Fewer of them are in the random id of a request now and then.
+const cameDigits = "41111111"
+
 // Goal: a refusal is of the right kind, tells no value, has no effect. Method: one broken request of each kind.
 func TestBrokenRequestsAreRefused(t *testing.T) {
 	t.Parallel()
@@ -259,7 +262,7 @@ func TestBrokenRequestsAreRefused(t *testing.T) {
 		if rec.Code != c.status || code(t, rec) != c.code {
 			t.Errorf("%s: %d %s, want %d %s", name, rec.Code, rec.Body, c.status, c.code)
 		}
-		if strings.Contains(rec.Body.String(), "4111") || strings.Contains(rec.Body.String(), "goroutine") {
+		if strings.Contains(rec.Body.String(), cameDigits) || strings.Contains(rec.Body.String(), "goroutine") {
 			t.Errorf("%s: the refusal tells what came: %s", name, rec.Body)
 		}
 	}
@@ -278,7 +281,7 @@ func TestLogHasNoValues(t *testing.T) {
 	w.call("POST", "/secure/things/4111111111111111/add?x=4111111111111111", `{"amount":668,"note":"4111111111111111"}`)
 	w.call("POST", "/secure/things/7/add", `{"amount":668}`)
 	w.call("4111111111111111", "/4111111111111111", "")
-	if strings.Contains(w.log.String(), "4111") {
+	if strings.Contains(w.log.String(), cameDigits) {
 		t.Errorf("the log tells what came: %s", w.log)
 	}
 }

@@ -17,7 +17,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	in.Body.PIN = "2468"
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "number", full.Number, "cvc", full.CVC2, "pin", in.Body.PIN)
-	text := log.String()
+	_, text, _ := strings.Cut(log.String(), " level=") // the time before it has any three digits now and then
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		text += fmt.Sprintf(verb, full) + fmt.Sprintf(verb, &full) + fmt.Sprintf(verb, in) + fmt.Sprintf(verb, full.Number)
 	}
