@@ -79,26 +79,44 @@ func TestBenchMeasuresASwitchAndAuditsIt(t *testing.T) {
 	}
 }
 
-// The flood against a switch in a process of its own. Nothing is said about how fast anything is.
+// floodFigures is what the bench says of a flood.
+type floodFigures struct {
+	FloodReport
+	Violations int `json:"verify_violations"`
+	Declined   int `json:"declined"`
+}
+
+// The flood against a switch in a process of its own. Nothing is said about how fast anything is. The flood has what a busy
+// machine leaves of its processors: where that was next to nothing, it is measured again.
 func TestBenchMeasuresAFlood(t *testing.T) {
 	t.Setenv(benchChildVariable, "1")
 	t.Setenv("TMPDIR", t.TempDir())
-	figures := filepath.Join(t.TempDir(), "flood.json")
-	status, stdout, stderr := runBench(t, "--flood", "--seconds", "8", "--cards", "50", "--links", "2", "--rate", "50", "--json", figures)
-	if status != exitOK {
-		t.Fatalf("exit status %d\n%s\n%s", status, stdout, stderr)
-	}
-	text, err := os.ReadFile(figures)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var r struct {
-		FloodReport
-		Violations int `json:"verify_violations"`
-		Declined   int `json:"declined"`
-	}
-	if err := json.Unmarshal(text, &r); err != nil {
-		t.Fatal(err)
+	var stdout string
+	var r floodFigures
+	const tries = 4
+	for try := 1; ; try++ {
+		figures := filepath.Join(t.TempDir(), "flood.json")
+		status, out, errs := runBench(t, "--flood", "--seconds", "8", "--cards", "50", "--links", "2", "--rate", "50", "--json", figures)
+		starved := status != exitOK && strings.Contains(errs, "no card could be read")
+		if status == exitOK {
+			text, err := os.ReadFile(figures)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stdout, r = out, floodFigures{}
+			if err := json.Unmarshal(text, &r); err != nil {
+				t.Fatal(err)
+			}
+			starved = r.Answers[0] > 0 || r.Answers[200] == 0 || r.Answers[400] == 0 || r.Reads == 0 // status 0: no answer within ten seconds
+		}
+		if starved && r.Violations == 0 && r.Declined == 0 && try < tries {
+			t.Logf("try %d: the answers are %v %s", try, r.Answers, errs)
+			continue
+		}
+		if status != exitOK {
+			t.Fatalf("exit status %d\n%s\n%s", status, out, errs)
+		}
+		break
 	}
 	if r.P99Without <= 0 || r.P99With <= 0 || r.Ratio <= 0 || r.Asked <= 0 || r.Asked > r.Offered || r.Reads <= 0 || r.ISO != 50 || len(r.Turns) != 1 ||
 		r.Violations != 0 || r.Declined != 0 {
