@@ -55,7 +55,7 @@ func bothModes(t *testing.T, test func(t *testing.T, e *estate)) {
 	})
 	t.Run("full", func(t *testing.T) {
 		t.Parallel()
-		s := openSite(t, sharedServers(t), plainListener)
+		s := openSite(t, sharedServers(t), patient(plainListener))
 		test(t, openEstate(t, s))
 	})
 }
@@ -63,7 +63,7 @@ func bothModes(t *testing.T, test func(t *testing.T, e *estate)) {
 // openEstate opens an embedded estate, or one on a site. The change is made to the configuration before it starts.
 func openEstate(t *testing.T, s *site, change ...func(*config)) *estate {
 	t.Helper()
-	cfg := config{Data: t.TempDir(), Store: storeEmbedded, Listeners: []listenerConfig{{Address: "127.0.0.1:0", Framing: "bin2"}}}
+	cfg := config{Data: t.TempDir(), Store: storeEmbedded, Listeners: patient([]listenerConfig{{Address: "127.0.0.1:0", Framing: "bin2"}})}
 	if s == nil {
 		dialect, err := iso.Builtin("iso87-ascii")
 		if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -197,6 +199,15 @@ var sites atomic.Int64
 // plainListener is what most tests need: one, and no sign-on.
 var plainListener = []listenerConfig{{Name: "ascii", Framing: "bin2", Settings: peerSettings{Dialect: "iso87-ascii"}}}
 
+// patient are listeners without haste, for tests that are not about time: a busy machine may decide late.
+func patient(listeners []listenerConfig) []listenerConfig {
+	listeners = slices.Clone(listeners)
+	for i := range listeners {
+		listeners[i].Settings.Deadline = 5 * time.Second
+	}
+	return listeners
+}
+
 // openSite makes and seeds a site; seed is what stands on the command line after the configuration, nothing for empty books.
 func openSite(t *testing.T, on testServers, listeners []listenerConfig, seed ...string) *site {
 	t.Helper()
@@ -259,7 +270,7 @@ func (s *site) config(t *testing.T, node int) string {
 	b.WriteString("listeners:\n")
 	for _, l := range s.listeners {
 		fmt.Fprintf(&b, "  - {name: %s, address: \"127.0.0.1:0\", dialect: %s, framing: %s, requireSignOn: %t, deadline: %v, linksMax: %d}\n",
-			l.Name, l.Settings.Dialect, l.Framing, l.Settings.RequireSignOn, fullDeadline, l.LinksMax)
+			l.Name, l.Settings.Dialect, l.Framing, l.Settings.RequireSignOn, cmp.Or(l.Settings.Deadline, fullDeadline), l.LinksMax)
 	}
 	path := filepath.Join(s.dir, fmt.Sprintf("node%d.yaml", node))
 	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
@@ -268,7 +279,7 @@ func (s *site) config(t *testing.T, node int) string {
 	return path
 }
 
-// fullDeadline is that of the nodes; fullSlack is what a loaded machine may add to it.
+// fullDeadline is that of the nodes, unless a listener has its own; fullSlack is what a loaded machine may add to it.
 const (
 	fullDeadline = time.Second
 	fullSlack    = time.Second
@@ -447,6 +458,23 @@ func eventually(t *testing.T, within time.Duration, what string, try func() erro
 		case <-tick.C:
 		case <-late.C:
 			t.Errorf("waited %v for %s: %v", within, what, err)
+			return
+		}
+	}
+}
+
+// withinASecond asks again and again until there is no error, and takes none for what is asked more than a second after a
+// moment, however long the answer takes.
+func withinASecond(t *testing.T, since time.Time, what string, try func() error) {
+	t.Helper()
+	for {
+		asked := time.Since(since)
+		err := try()
+		if err == nil {
+			return
+		}
+		if asked > time.Second {
+			t.Errorf("%s, asked for after %v: %v", what, asked, err)
 			return
 		}
 	}

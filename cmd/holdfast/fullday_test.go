@@ -19,7 +19,7 @@ import (
 // answers tells that there are two.
 func TestTwoNodesPlayTheDay(t *testing.T) {
 	t.Parallel()
-	s := openSite(t, sharedServers(t), demoListeners, writeWorld(t, string(worlds.Demo)))
+	s := openSite(t, sharedServers(t), patient(demoListeners), writeWorld(t, string(worlds.Demo)))
 	keys, err := openKeys(s.folder(1))
 	if err == nil {
 		err = demoExchange(t.Context(), s.open(t), keys)
@@ -53,7 +53,7 @@ func TestTwoNodesPlayTheDay(t *testing.T) {
 func TestCopiesOnTwoNodesHaveOneEffect(t *testing.T) {
 	t.Parallel()
 	const cards, rounds, copies = 5, 20, 10
-	s := openSite(t, sharedServers(t), plainListener, "--cards", fmt.Sprint(cards))
+	s := openSite(t, sharedServers(t), patient(plainListener), "--cards", fmt.Sprint(cards))
 	nodes := []*fullNode{s.start(t, 1), s.start(t, 2)}
 	var wires [copies]*wire
 	for i := range wires {
@@ -108,7 +108,7 @@ func together(n int, f func(i int)) {
 func TestReversalOnTheOtherNode(t *testing.T) {
 	t.Parallel()
 	const rounds = 20
-	s := openSite(t, sharedServers(t), plainListener, "--cards", "1")
+	s := openSite(t, sharedServers(t), patient(plainListener), "--cards", "1")
 	a, b := s.dial(t, s.start(t, 1)), s.dial(t, s.start(t, 2))
 	number, err := loadCard(0)
 	if err != nil {
@@ -225,7 +225,7 @@ type spending struct {
 func openSpending(t *testing.T) *spending {
 	t.Helper()
 	world, alone, many := spendingWorld(t, spendingFunds, spendingUsers)
-	s := openSite(t, sharedServers(t), plainListener, writeWorld(t, world))
+	s := openSite(t, sharedServers(t), patient(plainListener), writeWorld(t, world))
 	return &spending{s, []*fullNode{s.start(t, 1), s.start(t, 2)}, alone, many}
 }
 
@@ -239,7 +239,7 @@ func (s *spending) spend(t *testing.T, what string, cards []pan.Number, want int
 	for i := range wires {
 		wires[i] = s.dial(t, s.nodes[i%2])
 	}
-	tries, late := int(want)*8/5/links+1, time.Now().Add(10*time.Second)
+	tries, late := int(want)*8/5/links+1, time.Now().Add(time.Minute)
 	together(links, func(i int) {
 		for tried := 0; tried < tries && time.Now().Before(late); {
 			got := wires[i].must(t, s.message(t, s.payment(cards[rand.IntN(len(cards))], 100), "0100"))

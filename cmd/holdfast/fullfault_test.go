@@ -190,11 +190,11 @@ func TestNodesOutliveRedis(t *testing.T) {
 		outcomes := s.fault(t, nodes, store, &all, func(*traffic) {
 			s.redisSays(t, "CONFIG", "SET", "maxmemory", "1")
 			from = time.Now()
-			lasts(time.Second)
+			lasts(2 * time.Second)
 			to = time.Now()
 			s.redisSays(t, "CONFIG", "SET", "maxmemory", "0")
 		})
-		refusedBetween(t, outcomes, from.Add(fullSlack/2), to)
+		refusedBetween(t, outcomes, from.Add(fullSlack), to)
 	})
 	t.Run("stopped", func(t *testing.T) {
 		var from, to time.Time

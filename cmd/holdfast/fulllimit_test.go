@@ -114,7 +114,7 @@ func TestPursesFindAPlantedApproval(t *testing.T) {
 		{"a refusal after the top-up", []porcupine.Operation{does(0, 1, debitCall, 300), does(2, 3, topUpCall, 100),
 			pay(4, 5, noFunds)}, porcupine.Illegal},
 	} {
-		if got := porcupine.CheckOperationsTimeout(purses(300, 2*price), c.history, time.Second); got != c.want {
+		if got := porcupine.CheckOperationsTimeout(purses(300, 2*price), c.history, 20*time.Second); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}

@@ -73,7 +73,7 @@ func TestCardRegisterFindsAPlantedApproval(t *testing.T) {
 			call(4, 5, "", refused)}, porcupine.Illegal},
 		{"an answer that is none of these", []porcupine.Operation{call(0, 1, "", "05")}, porcupine.Illegal},
 	} {
-		if got := porcupine.CheckOperationsTimeout(cardRegister, c.history, time.Second); got != c.want {
+		if got := porcupine.CheckOperationsTimeout(cardRegister, c.history, 20*time.Second); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}

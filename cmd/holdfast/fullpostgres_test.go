@@ -47,7 +47,7 @@ func TestNodesOutlivePostgreSQL(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		refusedBetween(t, outcomes, from.Add(fullSlack/2), to)
+		refusedBetween(t, outcomes, from.Add(fullSlack), to)
 	})
 	t.Run("stopped", func(t *testing.T) {
 		var from, to time.Time
@@ -58,7 +58,7 @@ func TestNodesOutlivePostgreSQL(t *testing.T) {
 			to = time.Now()
 			resume()
 		})
-		refusedBetween(t, outcomes, from.Add(fullSlack/2), to)
+		refusedBetween(t, outcomes, from.Add(fullSlack), to)
 	})
 	t.Run("crashed and started", func(t *testing.T) {
 		var from, to time.Time
@@ -67,11 +67,11 @@ func TestNodesOutlivePostgreSQL(t *testing.T) {
 			send(t, pid, syscall.SIGQUIT) // as pg_ctl's immediate stop
 			gone(t, pid)
 			from = time.Now()
-			lasts(time.Second)
+			lasts(2 * time.Second)
 			to = time.Now()
 			startPostgres(t, data)
 		})
-		refusedBetween(t, outcomes, from, to)
+		refusedBetween(t, outcomes, from.Add(fullSlack), to)
 	})
 	t.Run("everything is killed at once", func(t *testing.T) { s.killEverything(t, data, nodes, store, all) })
 }

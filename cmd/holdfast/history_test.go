@@ -66,7 +66,7 @@ func (h *history) judge(model porcupine.Model) (seen map[string]int) {
 	h.t.Helper()
 	close(h.end)
 	h.wg.Wait()
-	result := porcupine.CheckOperationsTimeout(model, h.operations, 20*time.Second)
+	result := porcupine.CheckOperationsTimeout(model, h.operations, 2*time.Minute)
 	seen = map[string]int{}
 	for _, op := range h.operations {
 		seen[op.Output.(string)]++

@@ -104,7 +104,7 @@ func bothDays(t *testing.T, test func(t *testing.T, e *estate, r *receiver)) {
 		}), r)
 	}
 	t.Run("embedded", func(t *testing.T) { t.Parallel(); open(t, nil) })
-	t.Run("full", func(t *testing.T) { t.Parallel(); open(t, openSite(t, sharedServers(t), plainListener)) })
+	t.Run("full", func(t *testing.T) { t.Parallel(); open(t, openSite(t, sharedServers(t), patient(plainListener))) })
 }
 
 // topped is the user's balance after the partner's KYC, with money on it.

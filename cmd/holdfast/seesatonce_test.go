@@ -82,9 +82,10 @@ func (e *estate) suspension(meets func(after string, minor int64, want string)) 
 	e.tokens["user"] = e.newSession(record.Session{Kind: record.SessionUser, Partner: e.partner, User: e.user})
 	e.want(200, nil, e.as("user", "GET", "/customers/me/cards", ""))
 	e.want(200, nil, e.as("admin", "PATCH", partner, `{"state":"SUSPENDED"}`))
+	suspended := time.Now()
 	meets("a suspension", 1, "62")
 	e.refused(401, "UNAUTHENTICATED", e.as("user", "GET", "/customers/me/cards", ""))
-	eventually(e.t, time.Second, "the suspended partner is refused", func() error {
+	withinASecond(e.t, suspended, "the refusal of the suspended partner", func() error {
 		if r := e.as("partner", "GET", "/secure/partner/balances", ""); r.status != 403 || r.code() != "PARTNER_SUSPENDED" {
 			return errors.New(r.text)
 		}
@@ -113,7 +114,7 @@ func TestLowDepositIsToldOnce(t *testing.T) {
 		card, w := e.plantCard(program, bin, b.BalanceID), e.link()
 		told := func(n int) {
 			t.Helper()
-			eventually(t, 5*time.Second, "a notice of the low balance", func() error {
+			eventually(t, 20*time.Second, "a notice of the low balance", func() error {
 				if got := e.lowEvents(deposit); got != n {
 					return fmt.Errorf("there are %d, want %d", got, n)
 				}
