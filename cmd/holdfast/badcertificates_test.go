@@ -277,7 +277,7 @@ func (e *estate) welcomes(sound tls.Certificate, path string) {
 		want   refusal
 	}{"from another network": {`{"networks":["192.0.2.0/24"]}`, refusal{403, "FORBIDDEN"}}, "suspended": {`{"state":"SUSPENDED","networks":[]}`, refusal{403, "PARTNER_SUSPENDED"}}} {
 		e.want(200, nil, e.as("admin", "PATCH", fmt.Sprintf("/admin/partners/%d", e.partner), c.change))
-		eventually(e.t, 5*time.Second, name, func() error {
+		eventually(e.t, 20*time.Second, name, func() error {
 			if r := e.call(e.http(sound), "GET", e.secure+path, ""); r.status != c.want.status || r.code() != c.want.code {
 				return fmt.Errorf("%d %s", r.status, r.code())
 			}

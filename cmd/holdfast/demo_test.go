@@ -91,7 +91,7 @@ func TestEveryStepOfTheDayCanFail(t *testing.T) {
 				expect["39"] = "77"
 			}
 		case string:
-			step["within"] = "100ms"
+			step["within"] = map[string]string{"closed": "20s", "silence": "100ms"}[expect] // what closes is waited for
 			step["expect"] = map[string]string{"closed": "silence", "silence": "closed"}[expect]
 		}
 		line, err := json.Marshal(step)

@@ -87,10 +87,10 @@ func TestLowCreditIsMailed(t *testing.T) {
 				t.Errorf("the mail has no %q: %s", want, text)
 			}
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(20 * time.Second):
 		t.Fatal("no mail came")
 	}
-	eventually(t, 5*time.Second, "one event, delivered at the first try", func() error {
+	eventually(t, 20*time.Second, "one event, delivered at the first try", func() error {
 		var events struct{ Items []struct{ ID string } }
 		e.want(200, &events, e.as("partner", "GET", "/secure/events", ""))
 		if len(events.Items) != 1 {

@@ -182,7 +182,7 @@ func TestLinksThatWeOpen(t *testing.T) {
 func TestANetworkThatIsNotWell(t *testing.T) {
 	t.Parallel()
 	n := startNetwork(t, "iso93-ascii")
-	dialNetwork(t, n, func(l *linkConfig) { l.AnswerWithin, l.EchoEvery = 300*time.Millisecond, 20*time.Millisecond })
+	dialNetwork(t, n, func(l *linkConfig) { l.AnswerWithin, l.EchoEvery = 3*time.Second, 20*time.Millisecond })
 	refuses := n.accept()
 	refuses.expect("801", "909")
 	if m := refuses.read(); m != nil {

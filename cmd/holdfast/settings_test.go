@@ -67,7 +67,7 @@ func (e *estate) anotherKey(card string) {
 	}
 	e.refused(400, "INVALID_PUBLIC_KEY", read())
 	e.want(200, nil, e.as("admin", "PATCH", fmt.Sprintf("/admin/partners/%d", e.partner), `{"unboundKeys":true}`))
-	eventually(e.t, 5*time.Second, "the other key is taken", func() error {
+	eventually(e.t, 20*time.Second, "the other key is taken", func() error {
 		if r := read(); r.status != 200 {
 			return errors.New(r.text)
 		}

@@ -36,7 +36,7 @@ func startHost(t *testing.T, dialects ...string) *host {
 	var setups []listenerSetup
 	for _, d := range dialects {
 		s, err := listenerConfig{Name: d, Address: "127.0.0.1:0", Settings: peerSettings{Dialect: d, RequireSignOn: true,
-			FileActions: true}}.setup(nil)
+			FileActions: true, Deadline: 5 * time.Second}}.setup(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +181,7 @@ func TestSimulateReports(t *testing.T) {
 cards: {main: 4111111111111111/4912}
 steps:
   - {id: buy, send: purchase, amount: 1.00, expect: funds-short}
-  - {send: reversal, of: buy, expect: {is: silence}}
+  - {send: reversal, of: buy, expect: {is: silence, within: 20s}}
   - {send: echo, expect: {code: ["91"], elements: {70: absent, 11: "1", 38: present}}}
   - {send: inquiry, expect: {is: approved, same: buy, amount: 2.00}}
 `)
