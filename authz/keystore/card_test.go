@@ -28,6 +28,12 @@ func imported(t testing.TB, usage, key string, attributes map[string]string) *ke
 	if _, err := keystore.Create(path, nil); err != nil {
 		t.Fatal(err)
 	}
+	return importedTo(t, path, usage, key, attributes)
+}
+
+// importedTo adds an imported key that is active to a key file.
+func importedTo(t testing.TB, path, usage, key string, attributes map[string]string) *keystore.Store {
+	t.Helper()
 	material := unhex(t, key)
 	id, err := keystore.ImportKey(path, nil, usage, material, attributes)
 	if err == nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"encoding/hex"
 	"errors"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -13,9 +14,10 @@ import (
 )
 
 const (
-	master  = "FEDCBA98765432100123456789ABCDEF"
-	zoneOne = "1123456789ABCDEFFEDCBA9876543210"
-	zoneTwo = "2223456789ABCDEFFEDCBA9876543210"
+	master    = "FEDCBA98765432100123456789ABCDEF"
+	zoneOne   = "1123456789ABCDEFFEDCBA9876543210"
+	zoneTwo   = "2223456789ABCDEFFEDCBA9876543210"
+	pinValues = "3323456789ABCDEFFEDCBA9876543210"
 )
 
 var moment = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -37,9 +39,16 @@ func wrapped(t testing.TB, key string) (block, check []byte) {
 	return block, check
 }
 
+// zoned has a key for the values of PINs, too: they have four digits, and under a key by chance a wrong PIN would be right
+// now and then.
 func zoned(t testing.TB) *keystore.Store {
 	t.Helper()
-	return imported(t, "zmk", master, map[string]string{"peer": "network", "formats": "03"})
+	path := filepath.Join(t.TempDir(), "keys.json")
+	if _, err := keystore.Create(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	importedTo(t, path, "pvk", pinValues, nil)
+	return importedTo(t, path, "zmk", master, map[string]string{"peer": "network", "formats": "03"})
 }
 
 func exchange(t testing.TB, s *keystore.Store, use keystore.ZoneUse, key string) []keystore.ZoneKey {

@@ -15,9 +15,11 @@ import (
 	"holdfast/store/records"
 )
 
-// Keys that the tests know, so that they can be the other side: the chips, and the peer "network".
+// Keys that the tests know, so that they can be the other side: the chips, and the peer "network". The values of PINs have
+// four digits: under a key by chance a wrong PIN would be right now and then.
 const (
 	chipMaster = "0123456789ABCDEFFEDCBA9876543210"
+	pinValues  = "3323456789ABCDEFFEDCBA9876543210"
 	zoneMaster = "FEDCBA98765432100123456789ABCDEF"
 	zonePIN    = "1123456789ABCDEFFEDCBA9876543210"
 )
@@ -31,7 +33,7 @@ func newKeys(t testing.TB, path string) *keystore.Store {
 	for _, k := range []struct {
 		usage, key string
 		attributes map[string]string
-	}{{"imk-ac", chipMaster, nil}, {"zmk", zoneMaster, map[string]string{"peer": "network", "formats": "03"}}} {
+	}{{"imk-ac", chipMaster, nil}, {"pvk", pinValues, nil}, {"zmk", zoneMaster, map[string]string{"peer": "network", "formats": "03"}}} {
 		id, err := keystore.ImportKey(path, nil, k.usage, unhex(t, k.key), k.attributes)
 		if err == nil {
 			err = keystore.ActivateKey(path, nil, id)
