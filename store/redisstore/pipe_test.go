@@ -32,7 +32,7 @@ func TestSettlingGoesWithTheNextCall(t *testing.T) {
 	s := startRedis(t)
 	d := desk{open(t, redisstore.Config{Addrs: s.Addrs, Prefix: "next:"}), t}
 	d.teach(1, 1000, 1000)
-	before, calls := s.runs(t), 0
+	before, calls, began := s.runs(t), 0, time.Now()
 	for op := authz.ID(1); op <= 50; op++ {
 		h := hold(op, 10)
 		d.place(authz.HoldPlaced, h)
@@ -47,7 +47,8 @@ func TestSettlingGoesWithTheNextCall(t *testing.T) {
 			calls++
 		}
 	}
-	if got := s.runs(t) - before; got > calls+3 { // some may have been told by themselves while the machine was slow
+	slow := int(time.Since(began) / (100 * time.Millisecond)) // so often something may have been told by itself
+	if got := s.runs(t) - before; got > calls+3+slow {
 		t.Errorf("%d scripts ran for %d calls", got, calls)
 	}
 	last := hold(51, 7)
@@ -103,7 +104,11 @@ func TestGivingUpLeavesTheConnection(t *testing.T) {
 	before := s.connections(t)
 	s.signal(t, syscall.SIGSTOP)
 	for op := authz.ID(1); op <= 20; op++ {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		gives := 5 * time.Millisecond
+		if op == 1 {
+			gives = 500 * time.Millisecond // so that it is sent on a machine that is busy
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), gives)
 		err := d.Place(ctx, lane, []*authz.Hold{hold(op, 10)})
 		cancel()
 		// The first was sent, the others wait behind it and are never sent.
@@ -125,8 +130,8 @@ func TestGivingUpLeavesTheConnection(t *testing.T) {
 func TestHungServerRefusesAtOnce(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t)
-	d := desk{open(t, redisstore.Config{Addrs: s.Addrs, Timeout: 50 * time.Millisecond}), t}
-	d.teach(1, 1000, 1000)
+	desk{open(t, redisstore.Config{Addrs: s.Addrs, Prefix: "full:"}), t}.teach(1, 1000, 1000) // it has time
+	d := desk{open(t, redisstore.Config{Addrs: s.Addrs, Prefix: "full:", Timeout: 50 * time.Millisecond}), t}
 	s.signal(t, syscall.SIGSTOP)
 	defer s.signal(t, syscall.SIGCONT)
 	for op := authz.ID(1); op <= 2; op++ { // the second is made after the first has waited in vain

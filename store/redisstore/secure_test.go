@@ -131,7 +131,7 @@ func TestPromotedReplicaThatLagsIsMended(t *testing.T) {
 	if err := follower.ReplicaOf(t.Context(), "127.0.0.1", strconv.Itoa(master.port)).Err(); err != nil {
 		t.Fatal(err)
 	}
-	sentinel := startSentinel(t, master, "sentinel down-after-milliseconds holds 500\nsentinel failover-timeout holds 2000\n")
+	sentinel := startSentinel(t, master, "sentinel down-after-milliseconds holds 2000\nsentinel failover-timeout holds 2000\n")
 	asked := client(t, sentinel)
 	await(t, "the sentinel to know the replica", func(ctx context.Context) error {
 		found, err := redis.NewSentinelClient(asked.Options()).Replicas(ctx, "holds").Result()

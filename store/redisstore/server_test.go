@@ -3,11 +3,13 @@ package redisstore_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -103,12 +105,28 @@ func await(t testing.TB, what string, try func(context.Context) error) {
 	}
 }
 
+var ports atomic.Int64
+
+func init() { ports.Store(rand.Int64N(portsMost)) }
+
+// The ports of servers are below those that systems give away by themselves: nobody takes one between freePort and the
+// start of its server.
+const (
+	portsFrom = 20_000
+	portsMost = 12_000
+)
+
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := portsFrom + int(ports.Add(1)%portsMost)
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			continue // somebody has it
+		}
+		_ = l.Close()
+		return port
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
