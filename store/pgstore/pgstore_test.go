@@ -1,6 +1,7 @@
 package pgstore_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -81,9 +82,12 @@ func fresh(t testing.TB) string {
 	return url
 }
 
-// open opens a store, which ends with the test.
+// open opens a store, which ends with the test. What the test says nothing of is long, since a test with the race detector
+// may wait for its turn, and the server for its disk.
 func open(t testing.TB, cfg pgstore.Config) *pgstore.Store {
 	t.Helper()
+	cfg.LockTimeout = cmp.Or(cfg.LockTimeout, 10*time.Second)
+	cfg.CommitTimeout = cmp.Or(cfg.CommitTimeout, 20*time.Second)
 	s, err := pgstore.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -79,7 +80,8 @@ func full(t testing.TB) [2]storetest.Store {
 	}
 	var nodes [2]storetest.Store
 	for i := range nodes {
-		s, err := pgstore.Open(t.Context(), pgstore.Config{URL: at("holdfast_service"), Readers: 2})
+		s, err := pgstore.Open(t.Context(), pgstore.Config{URL: at("holdfast_service"), Readers: 2, LockTimeout: 10 * time.Second,
+			CommitTimeout: 20 * time.Second}) // on a machine that is busy
 		if err != nil {
 			t.Fatal(err)
 		}
