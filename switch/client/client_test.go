@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -119,7 +118,7 @@ func TestUnsolicitedMessages(t *testing.T) {
 		}
 	})
 	seen := make(chan string, 10)
-	c := h.dial(client.Config{Timeout: 100 * time.Millisecond, OnMessage: func(m *iso.Message) { seen <- m.MTI() + m.Get(11) }})
+	c := h.dial(client.Config{Timeout: 2 * time.Second, OnMessage: func(m *iso.Message) { seen <- m.MTI() + m.Get(11) }})
 	if _, err := c.Send(context.Background(), h.request("0100", nil)); !errors.Is(err, client.ErrTimeout) {
 		t.Errorf("no answer: %v", err)
 	}
@@ -234,14 +233,9 @@ func TestDialReportsWhatIsMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.Close() // nobody listens there now
-	for _, config := range []client.Config{{}, {Addr: "127.0.0.1:1"}, {Dialect: dialect},
-		{Addr: ln.Addr().String(), Dialect: dialect},
-		{Addr: ln.Addr().String(), Dialect: dialect, Limits: frame.Limits{FrameBytesMax: 1 << 20}}} {
+	const nobody = "127.0.0.1:1" // listens there
+	for _, config := range []client.Config{{}, {Addr: nobody}, {Dialect: dialect}, {Addr: nobody, Dialect: dialect},
+		{Addr: nobody, Dialect: dialect, Limits: frame.Limits{FrameBytesMax: 1 << 20}}} {
 		if c, err := client.Dial(context.Background(), config); err == nil {
 			c.Close()
 			t.Errorf("Dial(%+v) succeeds", config)

@@ -31,7 +31,7 @@ func TestTLSLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := &host{t: t, dialect: dialect, respond: approve, addr: ln.Addr().String()}
-	s, err := server.New(server.Config{Name: "tls", FrameTimeout: 200 * time.Millisecond}, h, nil)
+	s, err := server.New(server.Config{Name: "tls", FrameTimeout: 2 * time.Second}, h, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -161,6 +161,6 @@ func (s *issuer) generator(first uint64) *Generator {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	g.Drain = 300 * time.Millisecond
+	g.Drain = 3 * time.Second // of which those take all that lose an answer
 	return g
 }

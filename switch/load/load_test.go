@@ -95,7 +95,7 @@ func TestAClosedRunCountsToo(t *testing.T) {
 		}
 		return [][]byte{body}, err
 	}}
-	r, err := s.generator(1).Closed(t.Context(), ClosedLoad{Links: 1, Window: 2, For: 100 * time.Millisecond})
+	r, err := s.generator(1).Closed(t.Context(), ClosedLoad{Links: 1, Window: 2, For: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

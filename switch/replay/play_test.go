@@ -186,7 +186,7 @@ func TestPlayFindsNoDifferenceWhereThereIsNone(t *testing.T) {
 // Each script does one thing wrong, and the report must name just that, with card data masked.
 func TestPlayShowsWhatDiffers(t *testing.T) {
 	t.Parallel()
-	usual := `{"id":"buy","note":"lunch",` + purchase + `,"within":"200ms",` + approved + `}`
+	usual := `{"id":"buy","note":"lunch",` + purchase + `,"within":"2s",` + approved + `}`
 	cases := []struct {
 		name    string
 		script  func(*conn, *iso.Message)
@@ -204,10 +204,10 @@ func TestPlayShowsWhatDiffers(t *testing.T) {
 			_ = a.Set(39, "00")
 			c.send(a)
 		}, usual, 0, "0110", "0112"},
-		{"no answer", func(*conn, *iso.Message) {}, usual, replay.WholeAnswer, "an answer", "none within 200ms"},
+		{"no answer", func(*conn, *iso.Message) {}, usual, replay.WholeAnswer, "an answer", "none within 2s"},
 		{"an answer to something else", func(c *conn, m *iso.Message) {
 			c.answer(m, map[int]string{11: "999999"})
-		}, usual, replay.WholeAnswer, "an answer", "none within 200ms"},
+		}, usual, replay.WholeAnswer, "an answer", "none within 2s"},
 		{"a closed link", func(c *conn, _ *iso.Message) { _ = c.Close() }, usual, replay.WholeAnswer, "an answer", "closed the link"},
 		{"an element that is missing", approve, `{` + purchase + `,"expect":{"38":"*"}}`, 38, "present", "absent"},
 		{"an answer instead of silence", approve, `{` + purchase + `,"expect":"silence"}`, replay.WholeAnswer, "silence", "0110 with response code 00"},

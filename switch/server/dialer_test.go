@@ -51,6 +51,10 @@ func TestADialerKeepsLinksUp(t *testing.T) {
 	}()
 	<-failed
 	if ln, err = net.Listen("tcp", addr); err != nil {
+		d.Close()
+		for a := <-links; a.err == nil; a = <-links {
+			a.conn.Close()
+		}
 		t.Skip("somebody else has taken the port: ", err)
 	}
 	defer ln.Close()

@@ -103,7 +103,7 @@ func TestTLSLinkDrains(t *testing.T) {
 // Goal: a link lives no longer than the certificate that its peer has shown.
 func TestTLSLinkEndsWithItsCertificate(t *testing.T) {
 	t.Parallel()
-	r, config := secured(t, server.Config{}, onFrame(echo), 3*time.Second) // dates have whole seconds
+	r, config := secured(t, server.Config{}, onFrame(echo), 5*time.Second) // dates have whole seconds
 	p := newPeer(t, tls.Client(r.dial(), config), r.format)
 	p.send(message(1))
 	p.receive(message(1))
