@@ -140,8 +140,8 @@ func TestLateIsNotedBeforeItIsTold(t *testing.T) {
 			t.Error("answered before it is noted")
 		}
 		close(release)
-		for d.Available(d.Alice.Balance) != 100_00 || d.a.Stats().Waiting > 0 {
-			<-time.After(time.Millisecond) // until the row is there, and undone
+		for d.a.Stats().Waiting > 0 || d.Available(d.Alice.Balance) != 100_00 {
+			<-time.After(time.Millisecond) // until the row is there, and then undone
 		}
 		close(noting)
 	}
