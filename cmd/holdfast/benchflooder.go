@@ -76,8 +76,10 @@ func (f *flood) connect() error {
 			return err
 		}
 		own := tls.Certificate{Certificate: [][]byte{f.From[i].Certificate}, PrivateKey: key}
-		f.From[i].client = &http.Client{Timeout: floodCallTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: floodConnections,
-			TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{own}, RootCAs: pool}}}
+		// Without a limit each call that finds no idle connection makes one, whether it then needs it or not.
+		const each = floodConnections / floodPartners
+		f.From[i].client = &http.Client{Timeout: floodCallTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: each,
+			MaxConnsPerHost: each, TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{own}, RootCAs: pool}}}
 	}
 	return nil
 }

@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	floodTurn     = 2 * time.Second
-	floodISO      = 2000 // authorizations per second beside the flood, unless --rate says otherwise
+	floodISO      = 2000   // authorizations per second beside the flood, unless --rate says otherwise
+	floodRows     = 20_000 // of them in a turn: the embedded journal copies its log back once in as many, so once in each turn
+	floodWarmUp   = 2 * time.Second
 	floodReadFor  = 2 * time.Second
 	floodReaders  = 8   // cards that are read at the same time when nothing else is done
 	floodRatioMax = 1.5 // what the flood may do to the 99th percentile
@@ -43,36 +44,40 @@ type FloodReport struct {
 	ReadsCPU   float64      `json:"card_reads_per_cpu_second"` // of the switch's processor time
 }
 
-// measureFlood compares calm with flood in short turns, and then only reads cards. What counts are all the answers of each
-// side together: what the switch does now and then by itself, such as to copy its log back, and what the machine does, falls
-// on both sides alike.
+// measureFlood compares calm with flood in turns, after a warm-up of each in which the flood makes its connections, and then
+// only reads cards. What counts are all the answers of each side together: what the switch does now and then by itself, and
+// what the machine does, falls on both sides alike.
 func (b *bench) measureFlood(all time.Duration) error {
 	rate := b.Rate
 	if rate == 0 {
 		rate = floodISO
 	}
-	turns := max(1, int((all-floodTurn-floodReadFor)/(2*floodTurn)))
-	if _, err := b.open("warm-up", rate, floodTurn); err != nil {
-		return err
+	left := max(all-2*floodWarmUp-floodReadFor, 2*time.Second)
+	turn := min(time.Duration(floodRows/rate*float64(time.Second)), left/2)
+	turns := int(left / (2 * turn))
+	for i := range 2 {
+		if _, err := b.floodStep(&FloodReport{Answers: map[int]int{}}, rate, floodWarmUp, i == 1); err != nil {
+			return err
+		}
 	}
 	r := &FloodReport{Offered: floodRate, Answers: map[int]int{}, ISO: rate}
 	sides := [2]*load.Latency{load.NewLatency(), load.NewLatency()}
 	for range turns {
-		turn := [2]float64{}
+		p99 := [2]float64{}
 		for i, side := range sides {
-			one, err := b.floodStep(r, rate, i == 1)
+			one, err := b.floodStep(r, rate, turn, i == 1)
 			if err != nil {
 				return err
 			}
 			side.Merge(one)
-			turn[i] = millis(one.At(99))
+			p99[i] = millis(one.At(99))
 		}
-		r.Turns = append(r.Turns, turn)
+		r.Turns = append(r.Turns, p99)
 	}
 	for _, n := range r.Answers {
 		r.Asked += float64(n)
 	}
-	r.Asked = places(r.Asked/(float64(turns)*floodTurn.Seconds()), 0)
+	r.Asked = places(r.Asked/(float64(turns)*turn.Seconds()), 0)
 	without, with := sides[0], sides[1]
 	r.P50Without, r.P99Without = millis(without.At(50)), millis(without.At(99))
 	r.P50With, r.P99With = millis(with.At(50)), millis(with.At(99))
@@ -84,7 +89,7 @@ func (b *bench) measureFlood(all time.Duration) error {
 }
 
 // floodStep is one open load, with or without the flood beside it.
-func (b *bench) floodStep(r *FloodReport, rate float64, flooded bool) (*load.Latency, error) {
+func (b *bench) floodStep(r *FloodReport, rate float64, d time.Duration, flooded bool) (*load.Latency, error) {
 	name, order := "calm", floodOrder{}
 	if flooded {
 		name, order.PerSecond = "flooded", floodRate
@@ -92,7 +97,7 @@ func (b *bench) floodStep(r *FloodReport, rate float64, flooded bool) (*load.Lat
 	if _, err := b.flood.order(order); err != nil {
 		return nil, err
 	}
-	result, err := b.open(name, rate, floodTurn)
+	result, err := b.open(name, rate, d)
 	answers, wrong := b.flood.order(floodOrder{})
 	for status, n := range answers {
 		r.Answers[status] += n
