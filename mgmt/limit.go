@@ -2,7 +2,7 @@ package mgmt
 
 import (
 	"context"
-	"net"
+	"net/netip"
 	"runtime"
 	"sync"
 	"time"
@@ -21,6 +21,7 @@ type Limits struct {
 	PerSecondMax   float64       // requests a second of one identity; 200
 	// ChannelPerSecondMax is for all identities of a channel together, before anybody is asked who it is; 400 for each
 	// processor, and never less than for one identity. While authorizations are being decided it falls to a quarter.
+	// One network has three quarters of it on the public listener.
 	ChannelPerSecondMax float64
 	Busy                func() bool   // whether authorizations are being decided now; nil: they never are
 	TurnAway            time.Duration // how long those who are faster than a pace wait for the refusal at most; 1 s
@@ -95,7 +96,7 @@ func (t turns) Update(ctx context.Context, f func(Tx) error) error {
 // channelPerProcessor leaves more than half of each processor to authorizations: an encrypted call takes a millisecond of it.
 const channelPerProcessor = 400
 
-// identitiesMax bounds the paces that a gate remembers.
+// identitiesMax bounds the paces of one kind that a gate remembers.
 const identitiesMax = 10_000
 
 // gate lets a bounded number of requests of one channel in, and each identity at its pace. Who finds it full is told so at
@@ -106,17 +107,34 @@ type gate struct {
 	perSecond float64
 	busy      func() bool
 
-	mu    sync.Mutex
-	all   *rate.Limiter
-	most  float64   // of all, when no authorizations are decided
-	found time.Time // when the switch was found busy
-	share float64   // of the calls that came soon after such a moment, lately
-	paces map[string]*rate.Limiter
+	mu         sync.Mutex
+	all        *rate.Limiter
+	most       float64   // of all, when no authorizations are decided
+	found      time.Time // when the switch was found busy
+	share      float64   // of the calls that came soon after such a moment, lately
+	identities paces
+	networks   paces // that calls come from
 }
 
 func newGate(l ChannelLimits, all float64, busy func() bool) *gate {
 	return &gate{places: make(chan struct{}, l.InFlightMax), all: rate.NewLimiter(rate.Limit(all), atOnce),
-		most: all, busy: busy, perSecond: l.PerSecondMax, paces: map[string]*rate.Limiter{}}
+		most: all, busy: busy, perSecond: l.PerSecondMax, identities: paces{}, networks: paces{}}
+}
+
+// paces are those of many, by their names. When too many are remembered all begin anew, which is generous and bounded.
+type paces map[string]*rate.Limiter
+
+// of gives one its pace; a new one may take burst at once.
+func (p paces) of(name string, perSecond rate.Limit, burst int) *rate.Limiter {
+	pace := p[name]
+	if pace == nil {
+		if len(p) >= identitiesMax {
+			clear(p)
+		}
+		pace = rate.NewLimiter(perSecond, burst)
+		p[name] = pace
+	}
+	return pace
 }
 
 const (
@@ -130,11 +148,15 @@ const (
 	atOnce = 2
 	// patience is how long a call waits for its turn at most.
 	patience = 250 * time.Millisecond
+	// networkShare is how much of a channel's pace one network may have where nobody has shown yet who it is, so that a
+	// stranger leaves something to the others.
+	networkShare = 0.75
 )
 
 // next takes one request from the channel's allowance, and tells how long it has to wait for its turn; not ok: that would be
-// too long. Authorizations come first: the more of the calls find that there are some, the fewer are let in.
-func (g *gate) next(at time.Time) (wait time.Duration, ok bool) {
+// too long. Authorizations come first: the more of the calls find that there are some, the fewer are let in. from is the
+// network of a caller that nobody knows yet; empty where certificates tell who it is.
+func (g *gate) next(at time.Time, from string) (wait time.Duration, ok bool) {
 	busy, found := g.busy(), 0.0
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -146,7 +168,30 @@ func (g *gate) next(at time.Time) (wait time.Duration, ok bool) {
 	}
 	g.share += (found - g.share) / busyWeight
 	g.all.SetLimitAt(at, rate.Limit(g.most*(1-g.share*(1-busyLeaves))))
-	return turn(g.all, at, patience)
+	if from != "" {
+		most := g.all.Limit() * networkShare
+		pace := g.networks.of(from, most, atOnce)
+		pace.SetLimitAt(at, most)
+		if wait, ok = turn(pace, at, patience); !ok {
+			return 0, false
+		}
+	}
+	own := wait
+	wait, ok = turn(g.all, at, patience)
+	return max(wait, own), ok
+}
+
+// network is where a call comes from: the address, of IPv6 the first half of it, since who has one has them all.
+func network(remote string) string {
+	at, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return remote
+	}
+	a := at.Addr().Unmap()
+	if half, err := a.Prefix(64); err == nil { // it is IPv6
+		return half.String()
+	}
+	return a.String()
 }
 
 // turn is how long the next one at a pace waits, unless that is longer than most: then it has no turn.
@@ -171,20 +216,11 @@ func (g *gate) enter() bool {
 
 func (g *gate) leave() { <-g.places }
 
-// allow takes one request from an identity's allowance, which is a second's worth at most. When too many are
-// remembered all begin anew, which is generous and bounded.
+// allow takes one request from an identity's allowance, which is a second's worth at most.
 func (g *gate) allow(identity string, at time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	pace := g.paces[identity]
-	if pace == nil {
-		if len(g.paces) >= identitiesMax {
-			clear(g.paces)
-		}
-		pace = rate.NewLimiter(rate.Limit(g.perSecond), max(1, int(g.perSecond)))
-		g.paces[identity] = pace
-	}
-	return pace.AllowN(at, 1)
+	return g.identities.of(identity, rate.Limit(g.perSecond), max(1, int(g.perSecond))).AllowN(at, 1)
 }
 
 // refusals of those who were too fast have a pace, too: each costs what it costs to read a request, so the more of them
@@ -212,42 +248,6 @@ func (r refusals) delay(at time.Time) time.Duration {
 	return min(max(wait, refusalsWait), r.most)
 }
 
-// Connections are accepted at a pace: the handshake of each costs half a millisecond, before anybody knows whose it is.
-const (
-	acceptsPerSecond = 200
-	acceptsAtOnce    = 4
-)
-
-// bounded is a listener that has at most so many connections open; the next waits in the system's queue.
-type bounded struct {
-	net.Listener
-	pace   *rate.Limiter
-	places chan struct{}
-	closed chan struct{}
-	once   sync.Once
-}
-
-func bound(ln net.Listener, connectionsMax int) net.Listener {
-	return &bounded{Listener: ln, pace: rate.NewLimiter(acceptsPerSecond, acceptsAtOnce),
-		places: make(chan struct{}, connectionsMax), closed: make(chan struct{})}
-}
-
-// Accept implements [net.Listener].
-func (b *bounded) Accept() (net.Conn, error) {
-	select {
-	case b.places <- struct{}{}:
-	case <-b.closed:
-		return nil, net.ErrClosed
-	}
-	conn, err := b.Listener.Accept()
-	if err != nil {
-		<-b.places
-		return nil, err
-	}
-	rest(b.pace.Reserve().Delay(), b.closed)
-	return &boundedConn{Conn: conn, leave: sync.OnceFunc(func() { <-b.places })}, nil
-}
-
 // rest waits, or until what it is for has ended.
 func rest(d time.Duration, ended <-chan struct{}) {
 	if d <= 0 {
@@ -259,21 +259,4 @@ func rest(d time.Duration, ended <-chan struct{}) {
 	case <-timer.C:
 	case <-ended:
 	}
-}
-
-// Close implements [net.Listener].
-func (b *bounded) Close() error {
-	b.once.Do(func() { close(b.closed) })
-	return b.Listener.Close()
-}
-
-type boundedConn struct {
-	net.Conn
-	leave func()
-}
-
-// Close implements [net.Conn].
-func (c *boundedConn) Close() error {
-	defer c.leave()
-	return c.Conn.Close()
 }

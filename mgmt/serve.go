@@ -53,7 +53,11 @@ func (d *Door) serve(g *gin.Context, b *Bound) {
 // pass is the way through the gate.
 func (d *Door) pass(g *gin.Context, b *Bound) (answer, error) {
 	gate := d.gates[b.Channel]
-	wait, ok := gate.next(d.now())
+	from := ""
+	if !b.Channel.mutual() {
+		from = network(g.Request.RemoteAddr)
+	}
+	wait, ok := gate.next(d.now(), from)
 	if !ok {
 		return answer{}, problem.New(problem.RateLimited)
 	}
