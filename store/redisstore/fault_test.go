@@ -89,6 +89,7 @@ func TestHungServer(t *testing.T) {
 	other := desk{open(t, redisstore.Config{Addrs: s.Addrs, Prefix: "hung:"}), t} // which has time
 	other.teach(1, 1000, 1000)
 	d := desk{open(t, redisstore.Config{Addrs: s.Addrs, Prefix: "hung:", Timeout: 250 * time.Millisecond}), t}
+	await(t, "a connection", func(ctx context.Context) error { return d.Place(ctx, lane, []*authz.Hold{hold(2, 0)}) })
 	s.signal(t, syscall.SIGSTOP)
 	start := time.Now()
 	h := hold(1, 10)
