@@ -15,7 +15,11 @@ import (
 	"holdfast/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// A pool of the driver that could not connect looks each second whether it can, or has been closed: its goroutine outlives
+// the pool by that second.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
+}
 
 // testTimeout is long, since a test with the race detector may wait for its turn.
 const testTimeout = 5 * time.Second
