@@ -286,7 +286,7 @@ func TestChecksInTheirOrder(t *testing.T) {
 	}
 	for want, change := range map[authz.Reason]func(*authz.Request){
 		authz.TransactionUnknown: func(r *authz.Request) { r.Transaction = authz.TransactionUnsupported },
-		authz.CardExpired:        func(r *authz.Request) { r.ReceivedAt = r.ReceivedAt.AddDate(2, 0, 0) },
+		authz.CardExpired:        func(r *authz.Request) { r.ReceivedAt = r.ReceivedAt.AddDate(11, 0, 0) },
 		authz.ExpiryMismatch:     func(r *authz.Request) { r.Expiry, r.ExpiryGiven = 1, true },
 		authz.CurrencyRefused:    func(r *authz.Request) { r.Amount.Currency = usd },
 		authz.AmountInvalid:      func(r *authz.Request) { r.Amount.Minor, r.Transaction = 0, authz.Cash },

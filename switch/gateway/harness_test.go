@@ -217,7 +217,7 @@ func (c *counter) message(mti string, h storetest.Holder, change elements) *iso.
 	return m
 }
 
-var expiry = authz.MonthOf(storetest.Epoch) + 12
+var expiry = storetest.Expiry
 
 func (c *counter) expect(m *iso.Message, code string) *iso.Message {
 	c.t.Helper()
