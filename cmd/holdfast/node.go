@@ -281,6 +281,7 @@ func (n *node) serve(ctx context.Context) error {
 	var ticks sync.WaitGroup
 	ticks.Go(func() { every(ticking, expireEvery, func(time.Time) { n.authorizer.Expire(n.clock.Now()) }) })
 	ticks.Go(func() { every(ticking, careEvery, func(time.Time) { n.care(ticking) }) })
+	ticks.Go(func() { every(ticking, careEvery, func(time.Time) { n.refresh(ticking) }) })
 	n.ready.Store(true)
 	wg.Wait()
 	n.ready.Store(false)
@@ -306,13 +307,19 @@ func every(ctx context.Context, period time.Duration, f func(now time.Time)) {
 	}
 }
 
-// care asks the store what may have changed beside us. It may wait for the store, so it has its own goroutine.
+// refresh asks the store what may have changed beside us. It reads the records, and may have to wait for others who do, so it has
+// a goroutine of its own.
+func (n *node) refresh(ctx context.Context) {
+	if err := errors.Join(n.route(ctx), n.days(ctx)); err != nil && ctx.Err() == nil {
+		n.log.Warn("read what other nodes may have changed", slog.Any("cause", err))
+	}
+}
+
+// care looks after what nobody asks for: a store that was away, holds whose time is over, what is left of switches that died.
+// It may wait for the journal, but for nobody who reads the records.
 func (n *node) care(ctx context.Context) {
 	if !n.authorizer.Healthy() {
 		n.authorizer.Probe(ctx)
-	}
-	if err := errors.Join(n.route(ctx), n.days(ctx)); err != nil && ctx.Err() == nil {
-		n.log.Warn("read what other nodes may have changed", slog.Any("cause", err))
 	}
 	switch ended, err := n.authorizer.ExpireHolds(ctx, n.clock.Now()); {
 	case err != nil && ctx.Err() == nil:
