@@ -2,7 +2,9 @@ package mgmt
 
 import (
 	"fmt"
+	"io"
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,10 +20,13 @@ func (c crowd) Accept() (net.Conn, error) {
 func (crowd) Close() error   { return nil }
 func (crowd) Addr() net.Addr { return nil }
 
+// caller is somebody who says nothing.
 type caller struct {
 	net.Conn
 	from string
 }
+
+func (caller) Read([]byte) (int, error) { return 0, io.EOF }
 
 func (c caller) RemoteAddr() net.Addr { return address(c.from) }
 
@@ -32,39 +37,85 @@ func (a address) String() string { return string(a) }
 
 func nowhere() string { return "@" }
 
-// Goal: handshakes do not take the processors from authorizations, however many connect. Method: a few
-// connections at once, and then as fast as they are let in; who waits when the listener closes does not wait longer.
-func TestConnectionsAreAcceptedAtAPace(t *testing.T) {
+// begins has so many connections accepted, and tells when each may be read.
+func begins(t *testing.T, ln net.Listener, connections int) (at []time.Duration) {
+	t.Helper()
+	from := time.Now()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range connections {
+		conn, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			_, _ = conn.Read(nil)
+			mu.Lock()
+			defer mu.Unlock()
+			at = append(at, time.Since(from))
+		})
+	}
+	if took := time.Since(from); took != 0 {
+		t.Errorf("to accept them took %v", took)
+	}
+	wg.Wait()
+	return at
+}
+
+// Goal: handshakes do not take the processors from authorizations, however many connect, and one network does not take all
+// turns. Method: thirty connections at once, each from elsewhere, then all from one place and one from elsewhere.
+func TestConnectionsBeginAtAPace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		ln, from := bound(crowd{nowhere}, acceptsAtOnce+20), time.Now()
-		accept := func() {
-			t.Helper()
-			if _, err := ln.Accept(); err != nil {
+		n := 0
+		elsewhere := func() string { n++; return fmt.Sprintf("198.51.100.%d:5000", n) }
+		for i, at := range begins(t, bound(crowd{elsewhere}, 40), 30) {
+			if want := max(0, time.Duration(i+1-beginsAtOnce)) * time.Second / beginsPerSecond; at.Round(time.Millisecond) != want {
+				t.Errorf("connection %d begins after %v, want %v", i, at, want)
+			}
+		}
+		for i, at := range begins(t, bound(crowd{nowhere}, 40), 30) {
+			want := time.Duration(float64(max(0, i+1-beginsAtOnce)) / networkShare * float64(time.Second) / beginsPerSecond)
+			if (at - want).Abs() > time.Millisecond {
+				t.Errorf("connection %d of one network begins after %v, want %v", i, at, want)
+			}
+		}
+	})
+}
+
+// Goal: a stranger who connects and closes as fast as it can keeps nobody else from beginning, and a connection that is closed
+// while it waits ends at once. Method: 400 connections a second for five
+// seconds, of which each fortieth is somebody else's.
+func TestAStrangerDoesNotTakeAllBeginnings(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		ln := bound(crowd{func() string {
+			if n++; n%40 == 0 {
+				return "198.51.100.7:5000"
+			}
+			return "203.0.113.9:4000"
+		}}, 512)
+		var wg sync.WaitGroup
+		for range 2000 {
+			time.Sleep(time.Second / 400)
+			conn, err := ln.Accept()
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-		for range acceptsAtOnce {
-			accept()
-		}
-		if took := time.Since(from); took != 0 {
-			t.Errorf("the first took %v", took)
-		}
-		for range 10 {
-			accept()
-		}
-		if took, want := time.Since(from), 10*time.Second/acceptsPerSecond; took != want {
-			t.Errorf("ten more took %v, want %v", took, want)
-		}
-		time.AfterFunc(time.Millisecond, func() {
-			if err := ln.Close(); err != nil {
-				t.Error(err)
+			other, from := n%40 == 0, time.Now()
+			if !other { // of four one at once, the last after a second and a half
+				time.AfterFunc(time.Duration(n%4)*500*time.Millisecond, func() { _ = conn.Close() })
 			}
-		})
-		accept()
-		if took, want := time.Since(from), 10*time.Second/acceptsPerSecond+time.Millisecond; took != want {
-			t.Errorf("closed, it took %v, want %v", took, want)
+			wg.Go(func() {
+				_, _ = conn.Read(nil)
+				if took := time.Since(from); other && took > 100*time.Millisecond || took > 1500*time.Millisecond {
+					t.Errorf("a connection began after %v; of somebody else: %v", took, other)
+				}
+				_ = conn.Close()
+			})
 		}
+		wg.Wait()
 	})
 }
 

@@ -62,6 +62,13 @@ func (d *Door) pass(g *gin.Context, b *Bound) (answer, error) {
 		return answer{}, problem.New(problem.RateLimited)
 	}
 	rest(wait, g.Request.Context().Done())
+	var early []byte
+	if b.Channel == Open { // who takes its time with a body, and is nobody, takes no place meanwhile
+		var err error
+		if early, err = d.body(b, false, g.Writer, g.Request); err != nil {
+			return answer{}, err
+		}
+	}
 	if !gate.enter() {
 		return answer{}, problem.New(problem.Overloaded)
 	}
@@ -70,7 +77,7 @@ func (d *Door) pass(g *gin.Context, b *Bound) (answer, error) {
 	defer cancel()
 	c := &Call{ID: g.GetString(keyRequest), At: d.now().UTC(), Remote: g.Request.RemoteAddr, door: d,
 		Identity: Identity{Name: "nobody"}, object: g.Request.URL.Path}
-	a, err := d.decide(ctx, b, c, g.Writer, g.Request)
+	a, err := d.decide(ctx, b, c, early, g.Writer, g.Request)
 	g.Set(keyActor, c.Name)
 	if dead, ok := errors.AsType[*panicked](err); ok {
 		d.mourn(c.ID, dead)
@@ -95,7 +102,8 @@ func send(w http.ResponseWriter, a answer) {
 	_, _ = w.Write(a.body) // a client that is gone needs no answer
 }
 
-func (d *Door) decide(ctx context.Context, b *Bound, c *Call, w http.ResponseWriter, r *http.Request) (answer, error) {
+// decide does what is asked. body is what was read already, of a channel on which nobody is known.
+func (d *Door) decide(ctx context.Context, b *Bound, c *Call, body []byte, w http.ResponseWriter, r *http.Request) (answer, error) {
 	if r.URL.RawPath != "" {
 		return answer{}, problem.New(problem.NotFound) // a slash in disguise, in no id of ours
 	}
@@ -106,9 +114,10 @@ func (d *Door) decide(ctx context.Context, b *Bound, c *Call, w http.ResponseWri
 	if err != nil {
 		return answer{}, err
 	}
-	body, err := d.body(b, secret, w, r)
-	if err != nil {
-		return answer{}, err
+	if b.Channel != Open {
+		if body, err = d.body(b, secret, w, r); err != nil {
+			return answer{}, err
+		}
 	}
 	if secret && len(body) > 0 {
 		if body, err = d.box.Open(ctx, body); err != nil {

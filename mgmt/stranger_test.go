@@ -2,6 +2,7 @@ package mgmt_test
 
 import (
 	"fmt"
+	"io"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -63,5 +64,32 @@ func TestAStrangerLeavesRoomForOthers(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Goal: who is nobody and takes its time with a body takes no place. Method: one place; a body that does not come, and another
+// caller meanwhile.
+func TestASlowBodyTakesNoPlace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(cfg *mgmt.Config) { cfg.Limits.InFlightMax = 1 })
+	ask := func(body io.Reader) int {
+		rec := httptest.NewRecorder()
+		w.door.Public().ServeHTTP(rec, httptest.NewRequest("GET", "/openapi.json", body))
+		return rec.Code
+	}
+	body, end := io.Pipe()
+	slow := make(chan int, 1)
+	go func() { slow <- ask(body) }() // owned by the test, which waits for the answer
+	if _, err := end.Write([]byte("so")); err != nil {
+		t.Fatal(err)
+	}
+	if code := ask(nil); code != 200 {
+		t.Errorf("another caller meanwhile: %d", code)
+	}
+	if err := end.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if code := <-slow; code != 400 {
+		t.Errorf("a body where there is to be none: %d", code)
 	}
 }

@@ -30,6 +30,7 @@ type benchCmd struct {
 const (
 	benchSecondsMin  = 3
 	benchSecondsMax  = 3600
+	benchRateMax     = 1_000_000
 	benchLinksMax    = 512
 	benchPartnersMax = 10_000
 	benchInFlight    = 1024   // over all links, when the capacity is looked for
@@ -57,8 +58,8 @@ func (c *benchCmd) check() error {
 		return usagef("--cards is %d, want 1 to %d", c.Cards, loadCardsMax)
 	case c.Links < 1 || c.Links > benchLinksMax:
 		return usagef("--links is %d, want 1 to %d", c.Links, benchLinksMax)
-	case c.Rate < 0 || c.Rate > 0 && c.Rate < 1:
-		return usagef("--rate is %g, want at least 1 message per second", c.Rate)
+	case c.Rate != 0 && !(c.Rate >= 1 && c.Rate <= benchRateMax): // which refuses what is no number, too
+		return usagef("--rate is %g, want 1 to %g messages per second", c.Rate, float64(benchRateMax))
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ import (
 
 const (
 	floodISO      = 2000   // authorizations per second beside the flood, unless --rate says otherwise
-	floodRows     = 20_000 // of them in a turn: the embedded journal copies its log back once in as many, so once in each turn
+	floodRows     = 20_000 // of them in a turn: the embedded journal copies its log back once in as many, so once in each whole turn
 	floodWarmUp   = 2 * time.Second
 	floodReadFor  = 2 * time.Second
 	floodReaders  = 8   // cards that are read at the same time when nothing else is done
