@@ -200,6 +200,9 @@ func TestOriginalsOfEveryEdition(t *testing.T) {
 		{iso.V1987, "01x0" + strings.Repeat("0", 38), iso.KindCharacters}, {iso.V1993, "120003040295012315495212100764012511", iso.KindLength},
 		{iso.V1993, "1200030402950123154952", iso.KindLength}, {iso.V1993, "1200030402950123154952 1", iso.KindLength},
 		{iso.V2003, "2100", iso.KindLength},
+		{iso.V1987, "0100 028761129135403" + strings.Repeat(" ", 22), 0}, {iso.V1987, "010002 8761129135403" + strings.Repeat(" ", 22), iso.KindCharacters},
+		{iso.V1987, "0100002876112913540 " + strings.Repeat(" ", 22), iso.KindCharacters}, {iso.V1987, "01000028761129135403    1 2    " + strings.Repeat(" ", 11), iso.KindCharacters},
+		{iso.V1987, "01000028761129135403 12345     " + strings.Repeat("0", 11), 0}, {iso.V2003, "0100000000000000000 0000000001", iso.KindCharacters},
 	} {
 		if _, kind := iso.ParseOriginal(c.form, c.text); kind != c.kind {
 			t.Errorf("%d %q: %v, want %v", c.form, c.text, kind, c.kind)

@@ -79,18 +79,21 @@ func ParseOriginal(form Version, v string) (o Original, kind Kind) {
 		}
 		o = Original{MTI: said(v[:4]), STAN: said(v[4:16]), Local: said(v[16:30]), Acquirer: institution(v[30:])}
 	}
+	if strings.Contains(o.MTI+o.STAN+o.Transmitted+o.Local+o.Acquirer+o.Forwarder, " ") {
+		return o, KindCharacters // a blank behind or among digits: nobody can say which number that is
+	}
 	if o.MTI != "" && (o.MTI[1] < '1' || o.MTI[1] > '8') {
 		return o, KindValue
 	}
 	return o, 0
 }
 
-// said is empty when a part is zeros or blanks, which say nothing.
+// said is empty when a part is zeros or blanks, which say nothing. Blanks in front of a number are zeros.
 func said(v string) string {
 	if strings.Trim(v, "0 ") == "" {
 		return ""
 	}
-	return v
+	return zeros(strings.TrimLeft(v, " "), len(v))
 }
 
 // institution drops the zeros and blanks around the number of an institution.
