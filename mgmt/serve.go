@@ -34,7 +34,7 @@ type Sheet interface {
 }
 
 // serve is the path of one request that has a route: a place at the gate, who is it, may they, the body, the
-// handler in its transaction, the answer. Nothing is read from the body before the caller is known.
+// handler in its transaction, the answer. Nothing is read from the body before the caller is known, where callers are.
 func (d *Door) serve(g *gin.Context, b *Bound) {
 	a, err := d.pass(g, b)
 	if err == nil {

@@ -3,11 +3,10 @@ package main
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
-	"holdfast/store/records"
+	"holdfast/store/storetest"
 )
 
 // Goal: who reads the records for long keeps the switch from nothing that it does by itself. Method: reports that do not end
@@ -18,30 +17,16 @@ func TestLongReportsDoNotKeepTheSwitchFromItsChores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	begun, release := make(chan struct{}, 8), make(chan struct{})
-	var wg sync.WaitGroup
-	for range cap(begun) {
-		wg.Go(func() {
-			if err := n.store.View(context.Background(), func(records.Querier) error {
-				begun <- struct{}{}
-				<-release
-				return nil
-			}); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	<-begun
-	<-begun
+	end := storetest.LongReading(t, n.store)
 	cared := make(chan struct{})
-	wg.Go(func() { defer close(cared); n.care(context.Background()) })
+	go func() { defer close(cared); n.care(context.Background()) }() // owned by the test, which waits for it
 	select {
 	case <-cared:
 	case <-time.After(20 * time.Second):
 		t.Error("the switch waits for the reports")
 	}
-	close(release)
-	wg.Wait()
+	end()
+	<-cared
 	if err := n.close(); err != nil {
 		t.Error(err)
 	}

@@ -15,15 +15,14 @@ const (
 	lookUpTime  = 10 * time.Second
 )
 
-// longReading has the records read by so many at once that others have to wait. Meanwhile the switch decides.
-func longReading(t *testing.T, b *bench) {
+// LongReading has the records of a store read by so many at once that others have to wait, until end is called.
+func LongReading(t testing.TB, s records.Store) (end func()) {
+	t.Helper()
 	begun, release := make(chan struct{}, longReaders), make(chan struct{})
 	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer close(release)
 	for range longReaders {
 		wg.Go(func() {
-			if err := b.Store.View(context.WithoutCancel(t.Context()), func(records.Querier) error {
+			if err := s.View(context.WithoutCancel(t.Context()), func(records.Querier) error {
 				begun <- struct{}{}
 				<-release
 				return nil
@@ -34,6 +33,12 @@ func longReading(t *testing.T, b *bench) {
 	}
 	<-begun
 	<-begun // every engine lets two read at least; the others are reading or waiting
+	return func() { close(release); wg.Wait() }
+}
+
+// longReading has the switch decide while others read.
+func longReading(t *testing.T, b *bench) {
+	defer LongReading(t, b.Store)()
 	ctx, cancel := context.WithTimeout(t.Context(), lookUpTime)
 	defer cancel()
 	var found authz.CardID
